@@ -1,0 +1,125 @@
+//! Ids: a prefix that says what the thing is, then a ULID that sorts by creation time.
+//!
+//! In memory an id is 16 bytes and `Copy`; its text is only made at the edges. A wrong prefix or a
+//! malformed tail fails where it is parsed, never in the database.
+
+use jiff::Timestamp;
+use ulid::Ulid;
+
+use crate::clock::{Entropy, draw};
+
+/// The text is not an id of the wanted kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not an id of the form {expected}…")]
+pub struct InvalidId {
+    /// The prefix that was wanted, `biz_`.
+    pub expected: &'static str,
+}
+
+/// Makes the 128 bits of an id from a time and randomness.
+pub fn ulid(at: Timestamp, entropy: &dyn Entropy) -> u128 {
+    let random = u128::from_be_bytes(draw(entropy));
+    Ulid::from_parts(u64::try_from(at.as_millisecond()).unwrap_or(0), random).0
+}
+
+/// Parses `prefix` + canonical ULID.
+fn parse(prefix: &'static str, text: &str) -> Result<u128, InvalidId> {
+    let invalid = InvalidId { expected: prefix };
+    let tail = text.strip_prefix(prefix).ok_or(invalid.clone())?;
+    let id = Ulid::from_string(tail).map_err(|_| invalid.clone())?;
+    // One spelling each: ULID parsing also takes lower case.
+    if tail.bytes().any(|byte| byte.is_ascii_lowercase()) || tail.as_bytes()[0] > b'7' {
+        return Err(invalid);
+    }
+    Ok(id.0)
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u128);
+
+        impl $name {
+            /// What every id of this kind begins with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A new id at the time `at` (its milliseconds become the leading bits).
+            pub fn generate(at: ::jiff::Timestamp, entropy: &dyn $crate::clock::Entropy) -> Self {
+                Self($crate::id::ulid(at, entropy))
+            }
+
+            /// The id with exactly these bits; for ids derived from other ids.
+            pub const fn from_bits(bits: u128) -> Self {
+                Self(bits)
+            }
+
+            /// Its bits without the prefix.
+            pub const fn bits(self) -> u128 {
+                self.0
+            }
+        }
+
+        impl ::std::str::FromStr for $name {
+            type Err = $crate::id::InvalidId;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                $crate::id::parse($prefix, text).map(Self)
+            }
+        }
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                let mut tail = [0; ::ulid::ULID_LEN];
+                f.write_str($prefix)?;
+                f.write_str(::ulid::Ulid(self.0).array_to_str(&mut tail))
+            }
+        }
+        impl ::std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                ::std::fmt::Display::fmt(self, f)
+            }
+        }
+        impl ::serde::Serialize for $name {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+        impl<'de> ::serde::Deserialize<'de> for $name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = ::std::borrow::Cow::<str>::deserialize(deserializer)?;
+                text.parse().map_err(::serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+// Alphabetical and append-only.
+id! { /// A key secret's public name. Wire form `apik_…`.
+ApiKeyId, "apik_" }
+id! { /// An app: an OAuth client and the owner of experiences.
+AppId, "app_" }
+id! { /// A member of a company's team.
+AuthorizedUserId, "ausr_" }
+id! { /// The feed of an experience that is powered by the chat app.
+ChatFeedId, "chat_feed_" }
+id! { /// A tenant.
+CompanyId, "biz_" }
+id! { /// A thing made by an app inside a company; a chat channel is the feed of one.
+ExperienceId, "exp_" }
+id! { /// A feed that is not an experience's: a direct message or support channel.
+FeedId, "feed_" }
+id! { /// An uploaded file.
+FileId, "file_" }
+id! { /// A user's membership of a company.
+MemberId, "mber_" }
+id! { /// One chat message.
+MessageId, "post_" }
+id! { /// A human who signs in. Never on the wire.
+PersonId, "person_" }
+id! { /// A product, known only by its id: attaching an experience records it.
+ProductId, "prod_" }
+id! { /// A request, as named in error bodies and logs.
+RequestId, "req_" }
+id! { /// A minted or issued token (`jti`).
+TokenId, "tok_" }
+id! { /// Who speaks in chat.
+UserId, "user_" }
