@@ -1,1 +1,38 @@
-//! token
+//! The credentials of Hallpass as bytes: signed tokens, API-key secrets, cursors, passwords, and
+//! sealing at rest.
+//!
+//! Everything here is a function of a key, a time and randomness that the caller hands in: no I/O,
+//! no async, no clock. Two draws are not ours to seed: aws-lc makes ECDSA nonces itself
+//! ([`keys::SigningKey::sign`]) and new signing keys ([`keys::SigningKey::generate`]).
+//!
+//! Each kind of token has its own key or its own type, and none stands in for another:
+//!
+//! | what | proof | module |
+//! |---|---|---|
+//! | access token | ES256, `typ: at+jwt` | [`jwt`] |
+//! | API-key secret | SHA-256 looked up in the store | [`secret`] |
+//! | page cursor | HMAC under a key of its own | [`cursor`] |
+//! | upload and file links | HMAC under a key per type | [`signature`] |
+//! | things at rest | AES-256-GCM under a key per purpose | [`seal`] |
+//! | passwords | Argon2id | [`password`] |
+
+mod base64url;
+mod claims;
+pub mod cursor;
+pub mod jwt;
+pub mod keys;
+pub mod password;
+pub mod seal;
+pub mod secret;
+pub mod signature;
+
+pub use claims::{AccessClaims, ClientId, TokenKind};
+pub use cursor::{CursorKey, InvalidCursor};
+pub use jwt::{Signer, TokenError, Verifier, peek_kid};
+pub use keys::{InvalidKey, Jwk, JwkSet, SigningKey, VerifyingKey};
+pub use seal::{InvalidMasterKey, MacKey, MasterKey, PurposeKey, Unsealable};
+pub use secret::{InvalidSecret, KeyRealm, KeySecret, ParsedSecret, SecretHash, sha256};
+pub use signature::{InvalidSignature, TypedSigner};
+
+#[cfg(test)]
+mod testing;
