@@ -3,10 +3,15 @@
 //! No async, no I/O, no clock: everything comes in as a value, so every rule can be tested as an
 //! equation.
 
+pub mod authority;
 pub mod catalogue;
 pub mod clock;
+pub mod decision;
+pub mod entity;
 pub mod id;
+pub mod role;
 pub mod scope;
+pub mod statement;
 
 pub use clock::{Clock, Entropy};
 pub use scope::{Scope, ScopeSet};

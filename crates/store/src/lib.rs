@@ -1,1 +1,254 @@
-//! store
+//! All SQL of Hallpass and all its migrations, on SQLite and PostgreSQL.
+//!
+//! SQL is written once, in a portable subset; what truly differs lives in [`dialect`]. Reads take a
+//! [`Conn`] from [`Store::read`]; writes go through [`Store::write`], which on SQLite shares commits
+//! ([`writer`]) and on PostgreSQL retries what lost against a concurrent transaction.
+
+mod api_keys;
+mod authority;
+mod channels;
+mod companies;
+mod conn;
+mod dialect;
+mod error;
+mod experiences;
+mod facts;
+mod idempotency;
+mod members;
+mod messages;
+mod page;
+mod row;
+mod signing_keys;
+mod team;
+mod users;
+mod writer;
+
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, PgPool, SqlitePool};
+use tokio::sync::{mpsc, oneshot};
+
+pub use api_keys::{KeyPage, NewApiKey};
+pub use authority::Head;
+pub use channels::ChannelPatch;
+pub use companies::{CompanyFilter, CompanyPatch, NewCompany};
+pub use conn::{Conn, Tx};
+pub use error::{MaybeStoreError, StoreError};
+pub use experiences::{ExperienceFilter, ExperiencePatch, NewExperience};
+pub use idempotency::{Claim, StoredAnswer};
+pub use members::MemberFilter;
+pub use messages::{EventKind, HeadBump, NewMessage, Replied};
+pub use page::{Key, Scan};
+pub use signing_keys::{KeyState, SigningKeyRow};
+pub use users::{NewUser, Profile, UserPatch};
+pub use writer::WriteFuture;
+
+use conn::Inner;
+use writer::{Job, Write};
+
+/// Where the data lives.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// An SQLite file.
+    Sqlite(PathBuf),
+    /// A PostgreSQL URL and the size of the pool.
+    Postgres {
+        /// `postgres://user:password@host/database`.
+        url: String,
+        /// The most connections at once.
+        max_connections: u32,
+    },
+}
+
+/// The database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pools: Pools,
+}
+
+#[derive(Clone)]
+enum Pools {
+    Sqlite { read: SqlitePool, write: mpsc::Sender<Box<dyn Job>> },
+    Postgres(PgPool),
+}
+
+/// How often a transaction that lost is tried again.
+const MAX_ATTEMPTS: u32 = 10;
+
+static SQLITE_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
+
+fn sqlite_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+        .pragma("temp_store", "memory")
+        // A checkpoint costs two syncs; every 32 MiB of log is often enough.
+        .pragma("wal_autocheckpoint", "8000")
+        .pragma("journal_size_limit", "67108864")
+        .statement_cache_capacity(256)
+        .disable_statement_logging()
+}
+
+impl Store {
+    /// Opens the database and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if it cannot be reached, [`StoreError::Migrate`] if its schema is
+    /// from a newer version or was altered.
+    pub async fn open(database: &Database) -> Result<Self, StoreError> {
+        let pools = match database {
+            Database::Sqlite(path) => {
+                let options = sqlite_options(path);
+                let mut writer = options.connect().await?;
+                SQLITE_MIGRATIONS.run(&mut writer).await?;
+                let read = SqlitePoolOptions::new()
+                    .max_connections(4)
+                    .min_connections(1)
+                    .test_before_acquire(false)
+                    .acquire_timeout(Duration::from_secs(5))
+                    .connect_with(options.clone().read_only(true))
+                    .await?;
+                Pools::Sqlite { read, write: writer::start(options, writer) }
+            }
+            Database::Postgres { url, max_connections } => {
+                let options = PgConnectOptions::from_str(url)?
+                    .application_name("hallpass")
+                    .statement_cache_capacity(256)
+                    .options([
+                        ("statement_timeout", "10s"),
+                        ("lock_timeout", "5s"),
+                        ("idle_in_transaction_session_timeout", "10s"),
+                        ("default_transaction_isolation", "read committed"),
+                    ])
+                    .disable_statement_logging();
+                let pool = PgPoolOptions::new()
+                    .max_connections(*max_connections)
+                    .acquire_timeout(Duration::from_secs(5))
+                    .connect_with(options)
+                    .await?;
+                POSTGRES_MIGRATIONS.run(&pool).await?;
+                Pools::Postgres(pool)
+            }
+        };
+        Ok(Self { pools })
+    }
+
+    /// Whether this is PostgreSQL: shared with other nodes.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.pools, Pools::Postgres(_))
+    }
+
+    /// A connection to read through.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if none can be had within five seconds.
+    pub async fn read(&self) -> Result<Conn, StoreError> {
+        Ok(Conn(match &self.pools {
+            Pools::Sqlite { read, .. } => Inner::SqliteRead(read.acquire().await?),
+            Pools::Postgres(pool) => Inner::Postgres(pool.acquire().await?),
+        }))
+    }
+
+    /// Runs `op` in a write transaction and returns when it is on disk.
+    ///
+    /// `op` may run more than once, and must do nothing but SQL. If it fails, nothing it wrote stays.
+    ///
+    /// # Errors
+    /// What `op` returns, or a [`StoreError`] if the commit failed.
+    pub async fn write<D, T, E, F>(&self, data: D, op: F) -> Result<T, E>
+    where
+        D: Send + Sync + 'static,
+        T: Send + 'static,
+        E: MaybeStoreError + Send + 'static,
+        F: for<'t> Fn(&'t D, &'t mut Tx) -> WriteFuture<'t, T, E> + Send + Sync + 'static,
+    {
+        match &self.pools {
+            Pools::Sqlite { write, .. } => {
+                let (reply, answer) = oneshot::channel();
+                let job = Box::new(Write { data, op, outcome: None, reply });
+                write.send(job).await.map_err(|_| StoreError::Unavailable(None))?;
+                answer.await.map_err(|_| StoreError::Unavailable(None))?
+            }
+            Pools::Postgres(pool) => {
+                let pool = pool.clone();
+                // In a task of its own: a caller that goes away must not tear a commit in two.
+                tokio::spawn(async move { write_postgres(&pool, &data, &op).await })
+                    .await
+                    .unwrap_or_else(|_| Err(StoreError::Panicked.into()))
+            }
+        }
+    }
+
+    /// Waits for writes under way and closes every connection.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Sqlite { read, .. } => read.close().await,
+            Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+async fn write_postgres<D, T, E, F>(pool: &PgPool, data: &D, op: &F) -> Result<T, E>
+where
+    E: MaybeStoreError,
+    F: for<'t> Fn(&'t D, &'t mut Tx) -> WriteFuture<'t, T, E>,
+{
+    let mut attempt = 1;
+    loop {
+        let outcome = attempt_postgres(pool, data, op).await;
+        let Err(error) = &outcome else { return outcome };
+        if attempt == MAX_ATTEMPTS || !matches!(error.store_error(), Some(StoreError::Serialization)) {
+            return outcome;
+        }
+        // Losers step back further each time so that one of them wins.
+        tokio::time::sleep(Duration::from_millis(u64::from(attempt * attempt))).await;
+        attempt += 1;
+    }
+}
+
+async fn attempt_postgres<D, T, E, F>(pool: &PgPool, data: &D, op: &F) -> Result<T, E>
+where
+    E: MaybeStoreError,
+    F: for<'t> Fn(&'t D, &'t mut Tx) -> WriteFuture<'t, T, E>,
+{
+    let conn = pool.acquire().await.map_err(StoreError::from)?;
+    let mut tx = Tx(Conn(Inner::Postgres(conn)));
+    execute(&mut tx, "BEGIN").await?;
+    let outcome = AssertUnwindSafe(op(data, &mut tx))
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| Err(StoreError::Panicked.into()));
+    let end = match &outcome {
+        // In a transaction that a swallowed error has doomed, a bare COMMIT succeeds and rolls back.
+        // The SELECT before it does not succeed.
+        Ok(_) => execute(&mut tx, "SELECT 1; COMMIT").await,
+        Err(_) => execute(&mut tx, "ROLLBACK").await,
+    };
+    match (outcome, end) {
+        (outcome, Ok(())) => outcome,
+        (outcome, Err(end)) => {
+            // A connection in an unknown state does not go back to the pool.
+            if let Inner::Postgres(conn) = tx.0.0 {
+                drop(conn.detach());
+            }
+            Err(outcome.err().unwrap_or_else(|| end.into()))
+        }
+    }
+}
+
+/// Runs statements that take no parameters and return nothing of interest.
+async fn execute(conn: &mut Conn, statement: &'static str) -> Result<(), StoreError> {
+    conn::on!(conn, c => sqlx::raw_sql(statement).execute(c).await.map(drop))?;
+    Ok(())
+}

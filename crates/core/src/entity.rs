@@ -1,0 +1,187 @@
+//! The things of the domain, as every layer below the wire knows them.
+
+use jiff::Timestamp;
+
+use crate::id::*;
+use crate::scope::ScopeSet;
+use crate::statement::KeyRights;
+
+/// A tenant.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the contract's")]
+pub struct Company {
+    pub id: CompanyId,
+    /// Set for a connected account.
+    pub parent: Option<CompanyId>,
+    pub owner: UserId,
+    pub title: String,
+    pub route: String,
+    pub description: Option<String>,
+    /// A JSON object, as text.
+    pub metadata: Option<String>,
+    pub country: Option<String>,
+    pub target_audience: Option<String>,
+    pub affiliate_instructions: Option<String>,
+    /// A JSON array, as text.
+    pub social_links: String,
+    pub send_customer_emails: bool,
+    /// Tokens must name their scopes.
+    pub explicit_scopes: bool,
+    /// Signing in by OAuth for this company enrols.
+    pub open_enrolment: bool,
+    pub member_count: i64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// Who speaks in chat.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the contract's")]
+pub struct User {
+    pub id: UserId,
+    /// The human behind, where one has proved it.
+    pub person: Option<PersonId>,
+    /// The company that made the user; none for a person's own.
+    pub home: Option<CompanyId>,
+    pub username: String,
+    pub name: Option<String>,
+    pub bio: Option<String>,
+    /// The address the home company supplied.
+    pub email: Option<String>,
+    pub deactivated: bool,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// A user's membership of a company.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the contract's")]
+pub struct Member {
+    pub id: MemberId,
+    pub company: CompanyId,
+    pub user: UserId,
+    /// `false`: has left.
+    pub joined: bool,
+    pub joined_at: Timestamp,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub username: String,
+    /// As shown in this company.
+    pub name: Option<String>,
+    pub email: Option<String>,
+    /// On the team as well.
+    pub on_team: bool,
+}
+
+/// An API key, without its secret.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the contract's")]
+pub struct ApiKey {
+    pub id: ApiKeyId,
+    pub company: CompanyId,
+    /// Set for an app's key.
+    pub app: Option<AppId>,
+    pub rights: KeyRights,
+    pub name: Option<String>,
+    /// Enough of the secret to tell it from others.
+    pub hint: String,
+    pub created_at: Timestamp,
+    pub last_used_at: Option<Timestamp>,
+    pub expires_at: Option<Timestamp>,
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// A thing made by an app inside a company.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the contract's")]
+pub struct Experience {
+    pub id: ExperienceId,
+    pub company: CompanyId,
+    pub app: AppId,
+    pub app_name: String,
+    pub name: String,
+    pub public: bool,
+    pub sort_order: Option<String>,
+    pub created_at: Timestamp,
+}
+
+/// A product, known by its id.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the contract's")]
+pub struct Product {
+    pub id: ProductId,
+    pub title: String,
+    pub route: String,
+}
+
+/// A chat channel: the feed of an experience, with its rules.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the contract's")]
+pub struct Channel {
+    pub id: ChatFeedId,
+    pub company: CompanyId,
+    pub experience: ExperienceId,
+    pub experience_name: String,
+    pub public: bool,
+    pub rules: ChannelRules,
+    pub created_at: Timestamp,
+}
+
+/// What may be posted in a channel, and by whom.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ChannelRules {
+    /// Only those who moderate may post.
+    pub admins_post: bool,
+    /// Nobody may react.
+    pub no_reactions: bool,
+    /// Attachments and images are refused.
+    pub ban_media: bool,
+    /// Links are refused.
+    pub ban_urls: bool,
+    /// Messages with one of these are refused.
+    pub banned_words: Vec<String>,
+    /// How long a user waits between two posts.
+    pub cooldown_secs: Option<u32>,
+}
+
+/// One chat message.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the contract's")]
+pub struct Message {
+    pub id: MessageId,
+    pub channel: ChatFeedId,
+    /// Its place in the channel's order.
+    pub position: i64,
+    pub author: UserId,
+    /// Markdown, as sent.
+    pub content: Option<String>,
+    pub mentions: Vec<UserId>,
+    pub mentions_everyone: bool,
+    /// The options of its poll.
+    pub poll: Option<Vec<PollOption>>,
+    pub replying_to: Option<MessageId>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub edited: bool,
+    pub pinned: bool,
+}
+
+/// One option of a poll.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct PollOption {
+    /// "1", "2", … in order.
+    pub id: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// A member of a company's team.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the contract's")]
+pub struct AuthorizedUser {
+    pub id: AuthorizedUserId,
+    pub company: CompanyId,
+    pub user: UserId,
+    pub role: crate::role::Role,
+    pub custom: ScopeSet,
+}

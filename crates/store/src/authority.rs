@@ -1,0 +1,104 @@
+//! The authority log: what narrowed or changed rights, numbered in commit order.
+
+use hallpass_core::authority::{Change, Entry};
+use jiff::Timestamp;
+
+use crate::conn::{Conn, Tx, on};
+use crate::error::StoreError;
+
+const NEXT: &str = "UPDATE authority_head SET n = n + 1 WHERE id = 1 RETURNING n";
+const INSERT: &str =
+    "INSERT INTO authority_log (n, kind, subject, scope, kills, at) VALUES ($1, $2, $3, $4, $5, $6)";
+const HEAD: &str = "SELECT n, (SELECT MIN(n) FROM authority_log) AS oldest FROM authority_head WHERE id = 1";
+const SINCE: &str =
+    "SELECT n, kind, subject, scope, kills FROM authority_log WHERE n > $1 ORDER BY n LIMIT 1000";
+const KILLS: &str = "SELECT n, kind, subject, scope, kills FROM authority_log WHERE kills ORDER BY n";
+const PRUNE: &str = "DELETE FROM authority_log WHERE at < $1";
+
+pub(crate) const ALL: &[&str] = &[NEXT, INSERT, HEAD, SINCE, KILLS, PRUNE];
+
+/// Where the log stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The newest number.
+    pub n: u64,
+    /// The oldest number still kept.
+    pub oldest: Option<u64>,
+}
+
+#[derive(sqlx::FromRow)]
+struct EntryRow {
+    n: i64,
+    kind: String,
+    subject: String,
+    scope: String,
+    kills: bool,
+}
+
+impl TryFrom<EntryRow> for Entry {
+    type Error = StoreError;
+    fn try_from(row: EntryRow) -> Result<Self, StoreError> {
+        let corrupt = |column| StoreError::Corrupt { table: "authority_log", column, id: row.n.to_string() };
+        Ok(Self {
+            n: u64::try_from(row.n).map_err(|_| corrupt("n"))?,
+            change: Change::parse(&row.kind, &row.subject, &row.scope).map_err(|_| corrupt("kind"))?,
+            kills: row.kills,
+        })
+    }
+}
+
+impl Conn {
+    /// Where the log stands.
+    pub async fn authority_head(&mut self) -> Result<Head, StoreError> {
+        let (n, oldest): (i64, Option<i64>) = on!(self, c => sqlx::query_as(HEAD).fetch_one(c).await)?;
+        let number = |n: i64| {
+            u64::try_from(n).map_err(|_| StoreError::Corrupt {
+                table: "authority_head",
+                column: "n",
+                id: n.to_string(),
+            })
+        };
+        Ok(Head { n: number(n)?, oldest: oldest.map(number).transpose()? })
+    }
+
+    /// The next entries after `n`, oldest first, at most 1,000.
+    pub async fn list_authority_since(&mut self, n: u64) -> Result<Vec<Entry>, StoreError> {
+        let n = i64::try_from(n).unwrap_or(i64::MAX);
+        let rows: Vec<EntryRow> = on!(self, c => sqlx::query_as(SINCE).bind(n).fetch_all(c).await)?;
+        rows.into_iter().map(Entry::try_from).collect()
+    }
+
+    /// Every entry still kept that kills tokens.
+    pub async fn list_authority_kills(&mut self) -> Result<Vec<Entry>, StoreError> {
+        let rows: Vec<EntryRow> = on!(self, c => sqlx::query_as(KILLS).fetch_all(c).await)?;
+        rows.into_iter().map(Entry::try_from).collect()
+    }
+}
+
+impl Tx {
+    /// Appends an entry. From here to the commit no other transaction can append: numbers are
+    /// visible in order.
+    pub async fn insert_authority(
+        &mut self,
+        change: &Change,
+        kills: bool,
+        at: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let (subject, scope) = change.parts();
+        let n: i64 = on!(self.0, c => sqlx::query_scalar(NEXT).fetch_one(c).await)?;
+        on!(self.0, c => sqlx::query(INSERT)
+            .bind(n).bind(change.kind()).bind(subject).bind(scope).bind(kills).bind(at.as_millisecond())
+            .execute(c).await.map(drop))?;
+        u64::try_from(n).map_err(|_| StoreError::Corrupt {
+            table: "authority_head",
+            column: "n",
+            id: n.to_string(),
+        })
+    }
+
+    /// Forgets entries from before `before`; tokens that old are dead by themselves.
+    pub async fn prune_authority(&mut self, before: Timestamp) -> Result<(), StoreError> {
+        on!(self.0, c => sqlx::query(PRUNE).bind(before.as_millisecond()).execute(c).await.map(drop))?;
+        Ok(())
+    }
+}

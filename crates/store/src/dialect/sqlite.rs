@@ -1,0 +1,7 @@
+//! The SQLite spellings.
+
+pub(crate) const BUMP_HEADS: &str = "UPDATE channel_heads SET position = position + j.k, seq = seq + j.k
+     FROM (SELECT value ->> 0 AS c, value ->> 1 AS k FROM json_each($1)) AS j
+     WHERE channel_id = j.c RETURNING channel_id, position, seq";
+
+pub(crate) const ALL: &[&str] = &[BUMP_HEADS];

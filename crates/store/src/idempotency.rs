@@ -1,0 +1,118 @@
+//! `Idempotency-Key`: a claim before the operation, the answer after it.
+
+use jiff::Timestamp;
+
+use crate::conn::{Tx, on};
+use crate::error::StoreError;
+
+const CLAIM: &str = "INSERT INTO idempotency_keys (scope_hash, body_hash, operation, created_at, leased_at)
+     VALUES ($1, $2, $3, $4, $4) ON CONFLICT (scope_hash) DO NOTHING RETURNING operation";
+const FIND: &str =
+    "SELECT body_hash, operation, status, answer, leased_at FROM idempotency_keys WHERE scope_hash = $1";
+const RENEW: &str = "UPDATE idempotency_keys SET leased_at = $2 WHERE scope_hash = $1";
+const COMPLETE: &str = "UPDATE idempotency_keys SET status = $2, answer = $3 WHERE scope_hash = $1";
+const RELEASE: &str = "DELETE FROM idempotency_keys WHERE scope_hash = $1 AND status IS NULL";
+const EXPIRE: &str = "DELETE FROM idempotency_keys WHERE scope_hash = $1 AND created_at < $2";
+const PRUNE: &str = "DELETE FROM idempotency_keys WHERE created_at < $1";
+
+pub(crate) const ALL: &[&str] = &[CLAIM, FIND, RENEW, COMPLETE, RELEASE, EXPIRE, PRUNE];
+
+/// An answer kept for replay; no text if it carried a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// The body.
+    pub answer: Option<String>,
+}
+
+/// What a claim found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Ours to do, under this operation id. It is the same again if an earlier attempt died.
+    Mine {
+        /// The bits from which the operation derives what it creates.
+        operation: u128,
+        /// An earlier attempt may have got through to the commit.
+        again: bool,
+    },
+    /// Done before.
+    Done(StoredAnswer),
+    /// Used before for another body.
+    OtherBody,
+    /// Being done right now.
+    Busy,
+}
+
+/// How long an attempt may take before another one takes over, and how long answers are kept.
+const LEASE_MILLIS: i64 = 60_000;
+const KEPT_MILLIS: i64 = 24 * 3600 * 1000;
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    body_hash: Vec<u8>,
+    operation: String,
+    status: Option<i64>,
+    answer: Option<String>,
+    leased_at: i64,
+}
+
+impl Tx {
+    /// Claims a key for an operation, or says what became of it.
+    pub async fn claim_idempotency_key(
+        &mut self,
+        scope: &[u8; 32],
+        body: &[u8; 32],
+        operation: u128,
+        now: Timestamp,
+    ) -> Result<Claim, StoreError> {
+        let now = now.as_millisecond();
+        on!(self.0, c => sqlx::query(EXPIRE)
+            .bind(scope.to_vec()).bind(now - KEPT_MILLIS).execute(c).await.map(drop))?;
+        let claimed: Option<String> = on!(self.0, c => sqlx::query_scalar(CLAIM)
+            .bind(scope.to_vec()).bind(body.to_vec()).bind(format!("{operation:032x}")).bind(now)
+            .fetch_optional(c).await)?;
+        if claimed.is_some() {
+            return Ok(Claim::Mine { operation, again: false });
+        }
+        let row: Row = on!(self.0, c => sqlx::query_as(FIND).bind(scope.to_vec()).fetch_one(c).await)?;
+        if row.body_hash != body {
+            return Ok(Claim::OtherBody);
+        }
+        let corrupt = |column| StoreError::Corrupt { table: "idempotency_keys", column, id: String::new() };
+        if let Some(status) = row.status {
+            let status = u16::try_from(status).map_err(|_| corrupt("status"))?;
+            return Ok(Claim::Done(StoredAnswer { status, answer: row.answer }));
+        }
+        if now - row.leased_at < LEASE_MILLIS {
+            return Ok(Claim::Busy);
+        }
+        on!(self.0, c => sqlx::query(RENEW).bind(scope.to_vec()).bind(now).execute(c).await.map(drop))?;
+        let operation = u128::from_str_radix(&row.operation, 16).map_err(|_| corrupt("operation"))?;
+        Ok(Claim::Mine { operation, again: true })
+    }
+
+    /// Keeps the answer.
+    pub async fn complete_idempotency_key(
+        &mut self,
+        scope: &[u8; 32],
+        answer: &StoredAnswer,
+    ) -> Result<(), StoreError> {
+        on!(self.0, c => sqlx::query(COMPLETE)
+            .bind(scope.to_vec()).bind(i64::from(answer.status)).bind(&answer.answer)
+            .execute(c).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Gives a claim back: the operation did nothing.
+    pub async fn release_idempotency_key(&mut self, scope: &[u8; 32]) -> Result<(), StoreError> {
+        on!(self.0, c => sqlx::query(RELEASE).bind(scope.to_vec()).execute(c).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Forgets keys from before `before`.
+    pub async fn prune_idempotency_keys(&mut self, before: Timestamp) -> Result<(), StoreError> {
+        on!(self.0, c => sqlx::query(PRUNE).bind(before.as_millisecond()).execute(c).await.map(drop))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,384 @@
+//! Messages, and the event rows that go with every durable change of a channel.
+//!
+//! Sending is set-based: the counters of all channels of a batch move in one statement, and the rows
+//! go in by the dozen. Order is by `position`, never by id or time.
+
+use std::sync::LazyLock;
+
+use hallpass_core::entity::Message;
+use hallpass_core::id::{ChatFeedId, MessageId, UserId};
+use jiff::Timestamp;
+
+use crate::conn::{Conn, Tx, dialect, on};
+use crate::error::StoreError;
+use crate::row::{json, parsed, parsed_opt, time, to_json};
+
+macro_rules! columns {
+    () => {
+        "channel_id, position, id, user_id, content, mentions, mentions_everyone, poll, replying_to,
+         created_at, updated_at, edited_at, pinned_at"
+    };
+}
+
+const FIND: &str = concat!("SELECT ", columns!(), " FROM messages WHERE id = $1 AND deleted_at IS NULL");
+const LIST_DOWN: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM messages WHERE channel_id = $1 AND position < $2 AND deleted_at IS NULL
+      ORDER BY position DESC LIMIT $3"
+);
+const LIST_UP: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM messages WHERE channel_id = $1 AND position > $2 AND deleted_at IS NULL
+      ORDER BY position ASC LIMIT $3"
+);
+const POSITION: &str = "SELECT channel_id, position FROM messages WHERE id = $1";
+const UPDATE: &str = "UPDATE messages SET content = COALESCE($2, content),
+         mentions = CASE WHEN $2 IS NULL THEN mentions ELSE $3 END,
+         mentions_everyone = CASE WHEN $2 IS NULL THEN mentions_everyone ELSE $4 END,
+         edited_at = CASE WHEN $5 THEN $6 ELSE edited_at END,
+         pinned_at = CASE WHEN $7 IS NULL THEN pinned_at WHEN $7 THEN COALESCE(pinned_at, $6) ELSE NULL END,
+         updated_at = $6
+     WHERE id = $1 AND deleted_at IS NULL RETURNING id";
+const DELETE: &str = "UPDATE messages SET deleted_at = $2, content = NULL, mentions = NULL, poll = NULL,
+         pinned_at = NULL
+     WHERE id = $1 AND deleted_at IS NULL RETURNING id";
+const BUMP_SEQ: &str = "UPDATE channel_heads SET seq = seq + 1 WHERE channel_id = $1 RETURNING seq";
+const HEAD: &str = "SELECT position, seq FROM channel_heads WHERE channel_id = $1";
+const EVENTS: &str =
+    "SELECT seq, kind, subject FROM events WHERE channel_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+const COOLDOWN: &str = "SELECT posted_at FROM cooldowns WHERE channel_id = $1 AND user_id = $2";
+const SET_COOLDOWN: &str = "INSERT INTO cooldowns (channel_id, user_id, posted_at) VALUES ($1, $2, $3)
+     ON CONFLICT (channel_id, user_id) DO UPDATE SET posted_at = excluded.posted_at";
+
+const INSERT_MESSAGES: &str = "INSERT INTO messages (channel_id, position, id, user_id, content, mentions,
+     mentions_everyone, poll, replying_to, created_at, updated_at) VALUES ";
+const INSERT_EVENTS: &str = "INSERT INTO events (channel_id, seq, kind, subject, at) VALUES ";
+
+/// How many rows the prepared inserts take; a batch is cut into these, largest first.
+const CHUNKS: [usize; 4] = [64, 16, 4, 1];
+
+/// `VALUES ($1, …), ($n, …)` for each chunk size.
+fn chunked(head: &str, columns: usize) -> [&'static str; 4] {
+    CHUNKS.map(|rows| {
+        let mut sql = String::from(head);
+        for row in 0..rows {
+            sql.push_str(if row == 0 { "(" } else { ", (" });
+            for column in 1..=columns {
+                let separator = if column == 1 { "$" } else { ", $" };
+                sql.push_str(separator);
+                sql.push_str(&(row * columns + column).to_string());
+            }
+            sql.push(')');
+        }
+        &*sql.leak()
+    })
+}
+
+static MESSAGE_CHUNKS: LazyLock<[&str; 4]> = LazyLock::new(|| chunked(INSERT_MESSAGES, 11));
+static EVENT_CHUNKS: LazyLock<[&str; 4]> = LazyLock::new(|| chunked(INSERT_EVENTS, 5));
+
+pub(crate) const ALL: &[&str] =
+    &[FIND, LIST_DOWN, LIST_UP, POSITION, UPDATE, DELETE, BUMP_SEQ, HEAD, EVENTS, COOLDOWN, SET_COOLDOWN];
+
+/// The statements made at run time, for the test that prepares every statement.
+pub(crate) fn chunks() -> impl Iterator<Item = &'static str> {
+    MESSAGE_CHUNKS.iter().chain(EVENT_CHUNKS.iter()).copied()
+}
+
+/// What happened, in an event row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named by what happened")]
+pub enum EventKind {
+    MessageCreated,
+    MessageEdited,
+    MessageDeleted,
+    MessagePinned,
+    ChannelUpdated,
+    ExperienceDeleted,
+}
+
+impl EventKind {
+    const ALL: [Self; 6] = [
+        Self::MessageCreated,
+        Self::MessageEdited,
+        Self::MessageDeleted,
+        Self::MessagePinned,
+        Self::ChannelUpdated,
+        Self::ExperienceDeleted,
+    ];
+
+    /// Its name as stored.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MessageCreated => "message.created",
+            Self::MessageEdited => "message.edited",
+            Self::MessageDeleted => "message.deleted",
+            Self::MessagePinned => "message.pinned",
+            Self::ChannelUpdated => "channel.updated",
+            Self::ExperienceDeleted => "experience.deleted",
+        }
+    }
+}
+
+/// A message to be stored at a place that is already reserved.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the fields are those of Message")]
+pub struct NewMessage {
+    pub id: MessageId,
+    pub channel: ChatFeedId,
+    pub position: i64,
+    pub seq: i64,
+    pub author: UserId,
+    pub content: String,
+    pub mentions: Vec<UserId>,
+    pub mentions_everyone: bool,
+    /// The options, as JSON.
+    pub poll: Option<String>,
+    pub replying_to: Option<MessageId>,
+    pub at: Timestamp,
+}
+
+/// How far a channel's counters are to move.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadBump {
+    /// The channel.
+    pub channel: ChatFeedId,
+    /// By how many messages.
+    pub messages: i64,
+}
+
+/// Where a message lies: what a reply points at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replied {
+    /// Its channel.
+    pub channel: ChatFeedId,
+    /// Its place there.
+    pub position: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    channel_id: String,
+    position: i64,
+    id: String,
+    user_id: String,
+    content: Option<String>,
+    mentions: Option<String>,
+    mentions_everyone: bool,
+    poll: Option<String>,
+    replying_to: Option<String>,
+    created_at: i64,
+    updated_at: i64,
+    edited_at: Option<i64>,
+    pinned_at: Option<i64>,
+}
+
+const TABLE: &str = "messages";
+
+impl TryFrom<Row> for Message {
+    type Error = StoreError;
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let id = row.id.as_str();
+        Ok(Self {
+            id: parsed(TABLE, "id", id, id)?,
+            channel: parsed(TABLE, "channel_id", id, &row.channel_id)?,
+            author: parsed(TABLE, "user_id", id, &row.user_id)?,
+            replying_to: parsed_opt(TABLE, "replying_to", id, row.replying_to.as_deref())?,
+            mentions: match row.mentions.as_deref() {
+                None => Vec::new(),
+                Some(ids) => json(TABLE, "mentions", id, ids)?,
+            },
+            poll: row.poll.as_deref().map(|poll| json(TABLE, "poll", id, poll)).transpose()?,
+            created_at: time(TABLE, "created_at", id, row.created_at)?,
+            updated_at: time(TABLE, "updated_at", id, row.updated_at)?,
+            position: row.position,
+            mentions_everyone: row.mentions_everyone,
+            edited: row.edited_at.is_some(),
+            pinned: row.pinned_at.is_some(),
+            content: row.content,
+        })
+    }
+}
+
+fn ids_json(ids: &[UserId]) -> Option<String> {
+    (!ids.is_empty()).then(|| to_json(ids))
+}
+
+impl Conn {
+    /// A message that is not deleted.
+    pub async fn find_message(&mut self, id: MessageId) -> Result<Option<Message>, StoreError> {
+        let row: Option<Row> =
+            on!(self, c => sqlx::query_as(FIND).bind(id.to_string()).fetch_optional(c).await)?;
+        row.map(Message::try_from).transpose()
+    }
+
+    /// Messages of a channel, from the exclusive position `from` downwards or upwards.
+    pub async fn list_messages(
+        &mut self,
+        channel: ChatFeedId,
+        descending: bool,
+        from: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<Message>, StoreError> {
+        let (statement, open_end) = if descending { (LIST_DOWN, i64::MAX) } else { (LIST_UP, i64::MIN) };
+        let rows: Vec<Row> = on!(self, c => sqlx::query_as(statement)
+            .bind(channel.to_string()).bind(from.unwrap_or(open_end)).bind(limit).fetch_all(c).await)?;
+        rows.into_iter().map(Message::try_from).collect()
+    }
+
+    /// Where a message lies, deleted or not.
+    pub async fn find_message_place(&mut self, id: MessageId) -> Result<Option<Replied>, StoreError> {
+        let row: Option<(String, i64)> =
+            on!(self, c => sqlx::query_as(POSITION).bind(id.to_string()).fetch_optional(c).await)?;
+        row.map(|(channel, position)| {
+            Ok(Replied { channel: parsed(TABLE, "channel_id", &id.to_string(), &channel)?, position })
+        })
+        .transpose()
+    }
+
+    /// A channel's counters: `(position, seq)`.
+    pub async fn find_head(&mut self, channel: ChatFeedId) -> Result<Option<(i64, i64)>, StoreError> {
+        Ok(on!(self, c => sqlx::query_as(HEAD).bind(channel.to_string()).fetch_optional(c).await)?)
+    }
+
+    /// The events of a channel after `seq`: `(seq, kind, subject)`, contiguous.
+    pub async fn list_events(
+        &mut self,
+        channel: ChatFeedId,
+        seq: i64,
+        limit: i64,
+    ) -> Result<Vec<(i64, EventKind, String)>, StoreError> {
+        let rows: Vec<(i64, String, String)> = on!(self, c => sqlx::query_as(EVENTS)
+            .bind(channel.to_string()).bind(seq).bind(limit).fetch_all(c).await)?;
+        rows.into_iter()
+            .map(|(seq, kind, subject)| {
+                let kind =
+                    EventKind::ALL.into_iter().find(|known| known.name() == kind).ok_or_else(|| {
+                        StoreError::Corrupt {
+                            table: "events",
+                            column: "kind",
+                            id: format!("{channel} {seq}"),
+                        }
+                    })?;
+                Ok((seq, kind, subject))
+            })
+            .collect()
+    }
+}
+
+impl Tx {
+    /// Moves the counters of several channels and returns where they now are, `(channel, position,
+    /// seq)`. Rows are locked in the order of their ids, so crossing batches cannot deadlock.
+    pub async fn bump_heads(
+        &mut self,
+        bumps: &[HeadBump],
+    ) -> Result<Vec<(ChatFeedId, i64, i64)>, StoreError> {
+        let list: Vec<(String, i64)> =
+            bumps.iter().map(|bump| (bump.channel.to_string(), bump.messages)).collect();
+        let statement = dialect!(self.0, BUMP_HEADS);
+        let rows: Vec<(String, i64, i64)> =
+            on!(self.0, c => sqlx::query_as(statement).bind(to_json(&list)).fetch_all(c).await)?;
+        rows.into_iter()
+            .map(|(id, position, seq)| Ok((parsed("channel_heads", "channel_id", &id, &id)?, position, seq)))
+            .collect()
+    }
+
+    /// Stores messages at their places, each with its event.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if an id or a place is taken.
+    pub async fn insert_messages(&mut self, messages: &[NewMessage]) -> Result<(), StoreError> {
+        let mut rest = messages;
+        while !rest.is_empty() {
+            let size = CHUNKS.iter().position(|size| *size <= rest.len()).unwrap_or(CHUNKS.len() - 1);
+            let (chunk, more) = rest.split_at(CHUNKS[size]);
+            rest = more;
+            on!(self.0, c => {
+                let mut query = sqlx::query(MESSAGE_CHUNKS[size]);
+                for m in chunk {
+                    query = query.bind(m.channel.to_string()).bind(m.position).bind(m.id.to_string())
+                        .bind(m.author.to_string()).bind(m.content.as_str()).bind(ids_json(&m.mentions))
+                        .bind(m.mentions_everyone).bind(m.poll.as_deref())
+                        .bind(m.replying_to.map(|id| id.to_string()))
+                        .bind(m.at.as_millisecond()).bind(m.at.as_millisecond());
+                }
+                query.execute(c).await.map(drop)
+            })?;
+            on!(self.0, c => {
+                let mut query = sqlx::query(EVENT_CHUNKS[size]);
+                for m in chunk {
+                    query = query.bind(m.channel.to_string()).bind(m.seq)
+                        .bind(EventKind::MessageCreated.name()).bind(m.id.to_string())
+                        .bind(m.at.as_millisecond());
+                }
+                query.execute(c).await.map(drop)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Records one change of a channel under its next `seq`.
+    pub async fn insert_event(
+        &mut self,
+        channel: ChatFeedId,
+        kind: EventKind,
+        subject: &str,
+        at: Timestamp,
+    ) -> Result<i64, StoreError> {
+        let seq: i64 = on!(self.0, c => sqlx::query_scalar(BUMP_SEQ)
+            .bind(channel.to_string()).fetch_one(c).await)?;
+        on!(self.0, c => sqlx::query(EVENT_CHUNKS[CHUNKS.len() - 1])
+            .bind(channel.to_string()).bind(seq).bind(kind.name()).bind(subject).bind(at.as_millisecond())
+            .execute(c).await.map(drop))?;
+        Ok(seq)
+    }
+
+    /// Changes a message; `false` if it is not there. `content` comes with its mentions.
+    pub async fn update_message(
+        &mut self,
+        id: MessageId,
+        content: Option<(&str, &[UserId], bool)>,
+        edited: bool,
+        pinned: Option<bool>,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let done: Option<String> = on!(self.0, c => sqlx::query_scalar(UPDATE)
+            .bind(id.to_string()).bind(content.map(|(text, ..)| text))
+            .bind(content.and_then(|(_, mentions, _)| ids_json(mentions)))
+            .bind(content.is_some_and(|(.., everyone)| everyone)).bind(edited)
+            .bind(at.as_millisecond()).bind(pinned).fetch_optional(c).await)?;
+        Ok(done.is_some())
+    }
+
+    /// Deletes a message, leaving a tombstone without content; `false` if it is not there.
+    pub async fn delete_message(&mut self, id: MessageId, at: Timestamp) -> Result<bool, StoreError> {
+        let done: Option<String> = on!(self.0, c => sqlx::query_scalar(DELETE)
+            .bind(id.to_string()).bind(at.as_millisecond()).fetch_optional(c).await)?;
+        Ok(done.is_some())
+    }
+
+    /// When a user last posted in a channel with a cooldown, milliseconds.
+    pub async fn find_cooldown(
+        &mut self,
+        channel: ChatFeedId,
+        user: UserId,
+    ) -> Result<Option<i64>, StoreError> {
+        Ok(on!(self.0, c => sqlx::query_scalar(COOLDOWN)
+            .bind(channel.to_string()).bind(user.to_string()).fetch_optional(c).await)?)
+    }
+
+    /// Notes that a user posted in a channel with a cooldown.
+    pub async fn update_cooldown(
+        &mut self,
+        channel: ChatFeedId,
+        user: UserId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        on!(self.0, c => sqlx::query(SET_COOLDOWN)
+            .bind(channel.to_string()).bind(user.to_string()).bind(at.as_millisecond())
+            .execute(c).await.map(drop))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,52 @@
+//! From columns to the types of the domain.
+
+use std::str::FromStr;
+
+use jiff::Timestamp;
+
+use crate::error::StoreError;
+
+/// Parses a text column.
+pub(crate) fn parsed<T: FromStr>(
+    table: &'static str,
+    column: &'static str,
+    id: &str,
+    text: &str,
+) -> Result<T, StoreError> {
+    text.parse().map_err(|_| StoreError::Corrupt { table, column, id: id.to_owned() })
+}
+
+/// Parses a text column that may be null.
+pub(crate) fn parsed_opt<T: FromStr>(
+    table: &'static str,
+    column: &'static str,
+    id: &str,
+    text: Option<&str>,
+) -> Result<Option<T>, StoreError> {
+    text.map(|text| parsed(table, column, id, text)).transpose()
+}
+
+/// Reads a JSON column.
+pub(crate) fn json<T: serde::de::DeserializeOwned>(
+    table: &'static str,
+    column: &'static str,
+    id: &str,
+    text: &str,
+) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|_| StoreError::Corrupt { table, column, id: id.to_owned() })
+}
+
+/// Writes a JSON column.
+pub(crate) fn to_json<T: serde::Serialize + ?Sized>(value: &T) -> String {
+    serde_json::to_string(value).expect("the rows' types serialise: string keys, no failing impls")
+}
+
+/// Reads a time column.
+pub(crate) fn time(
+    table: &'static str,
+    column: &'static str,
+    id: &str,
+    millis: i64,
+) -> Result<Timestamp, StoreError> {
+    Timestamp::from_millisecond(millis).map_err(|_| StoreError::Corrupt { table, column, id: id.to_owned() })
+}

@@ -1,0 +1,93 @@
+//! A company's team: authorised users and their roles; and apps, as far as keys and experiences
+//! need them.
+
+use hallpass_core::id::{AppId, AuthorizedUserId, CompanyId, UserId};
+use hallpass_core::role::Role;
+use jiff::Timestamp;
+
+use crate::conn::{Conn, Tx, on};
+use crate::error::StoreError;
+use crate::row::parsed_opt;
+
+const SET: &str = "INSERT INTO authorized_users (id, company_id, user_id, role, created_at, updated_at)
+     VALUES ($1, $2, $3, $4, $5, $5)
+     ON CONFLICT (company_id, user_id) DO UPDATE SET role = excluded.role, updated_at = excluded.updated_at";
+const REMOVE: &str = "DELETE FROM authorized_users WHERE company_id = $1 AND user_id = $2 RETURNING id";
+const INSERT_APP: &str = "INSERT INTO apps (id, company_id, name, created_at, updated_at)
+     VALUES ($1, $2, $3, $4, $4) ON CONFLICT DO NOTHING";
+const FIND_APP: &str = "SELECT company_id, name FROM apps WHERE id = $1";
+const INSTALL: &str =
+    "INSERT INTO app_installs (app_id, company_id, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+const IS_INSTALLED: &str = "SELECT 1 FROM app_installs WHERE app_id = $1 AND company_id = $2";
+
+pub(crate) const ALL: &[&str] = &[SET, REMOVE, INSERT_APP, FIND_APP, INSTALL, IS_INSTALLED];
+
+impl Conn {
+    /// An app's owner (none for the built-in one) and name.
+    pub async fn find_app(&mut self, id: AppId) -> Result<Option<(Option<CompanyId>, String)>, StoreError> {
+        let row: Option<(Option<String>, String)> =
+            on!(self, c => sqlx::query_as(FIND_APP).bind(id.to_string()).fetch_optional(c).await)?;
+        row.map(|(company, name)| {
+            Ok((parsed_opt("apps", "company_id", &id.to_string(), company.as_deref())?, name))
+        })
+        .transpose()
+    }
+
+    /// Whether a company installed an app.
+    pub async fn is_app_installed(&mut self, app: AppId, company: CompanyId) -> Result<bool, StoreError> {
+        let installed: Option<i32> = on!(self, c => sqlx::query_scalar(IS_INSTALLED)
+            .bind(app.to_string()).bind(company.to_string()).fetch_optional(c).await)?;
+        Ok(installed.is_some())
+    }
+}
+
+impl Tx {
+    /// Puts a user on a company's team, or changes their role.
+    pub async fn update_team_role(
+        &mut self,
+        id: AuthorizedUserId,
+        company: CompanyId,
+        user: UserId,
+        role: Role,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        on!(self.0, c => sqlx::query(SET)
+            .bind(id.to_string()).bind(company.to_string()).bind(user.to_string()).bind(role.name())
+            .bind(at.as_millisecond()).execute(c).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Takes a user off a company's team; `false` if they were not on it.
+    pub async fn revoke_team_role(&mut self, company: CompanyId, user: UserId) -> Result<bool, StoreError> {
+        let removed: Option<String> = on!(self.0, c => sqlx::query_scalar(REMOVE)
+            .bind(company.to_string()).bind(user.to_string()).fetch_optional(c).await)?;
+        Ok(removed.is_some())
+    }
+
+    /// Stores an app, unless it is there.
+    pub async fn insert_app(
+        &mut self,
+        id: AppId,
+        company: Option<CompanyId>,
+        name: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        on!(self.0, c => sqlx::query(INSERT_APP)
+            .bind(id.to_string()).bind(company.map(|id| id.to_string())).bind(name)
+            .bind(at.as_millisecond()).execute(c).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Notes that a company installed an app.
+    pub async fn insert_app_install(
+        &mut self,
+        app: AppId,
+        company: CompanyId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        on!(self.0, c => sqlx::query(INSTALL)
+            .bind(app.to_string()).bind(company.to_string()).bind(at.as_millisecond())
+            .execute(c).await.map(drop))?;
+        Ok(())
+    }
+}
