@@ -1,1 +1,323 @@
-//! app
+//! The use cases of Hallpass: authenticate, decide, open the transaction, apply the rules.
+//!
+//! One file a noun. Every use case takes a [`Caller`] and asks the one decision
+//! ([`hallpass_core::decision`]) through [`App::permit`]; nothing else grants anything.
+
+pub mod access_tokens;
+pub mod admin;
+pub mod api_keys;
+pub mod authority;
+mod cache;
+mod caller;
+pub mod channels;
+pub mod companies;
+pub mod dev;
+mod error;
+pub mod experiences;
+mod idempotency;
+pub mod keyring;
+mod limits;
+pub mod members;
+pub mod messages;
+mod page;
+mod profiles;
+pub mod revocation;
+pub mod users;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hallpass_core::authority::Change;
+use hallpass_core::decision::Standing;
+use hallpass_core::entity::{ApiKey, Channel, Company, User};
+use hallpass_core::id::{ApiKeyId, AppId, ChatFeedId, CompanyId, ExperienceId, UserId};
+use hallpass_core::{Clock, Entropy};
+use hallpass_store::{Store, Tx};
+use hallpass_token::{CursorKey, MacKey, MasterKey, SecretHash};
+use jiff::{SignedDuration, Timestamp};
+
+pub use caller::{Caller, UserCaller};
+pub use error::{AppError, Unauthenticated};
+pub use idempotency::{IdempotencyScope, Ticket};
+pub use limits::{Limits, Operation};
+pub use page::{Direction, Page, PageAsk};
+
+use authority::Authority;
+use cache::Cache;
+use keyring::{Keyring, KeyringParts};
+use messages::lane::Lanes;
+use profiles::Shown;
+
+/// The longest life of a minted token.
+pub const LONGEST_TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(3);
+/// The life of a minted token that asked for none.
+pub const DEFAULT_TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(1);
+/// How long authority entries are kept beyond the longest token life.
+const AUTHORITY_MARGIN: SignedDuration = SignedDuration::from_mins(30);
+
+/// What an [`App`] is made with.
+pub struct AppParts {
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Seals and MACs.
+    pub master: MasterKey,
+    /// `iss` and `aud` of tokens, `https://chat.example.com`, without a slash at the end.
+    pub public_url: String,
+    /// Made by `hallpass dev`: dev keys are accepted, and made.
+    pub dev: bool,
+    /// For `dev --seed`.
+    pub signing_seed: Option<[u8; 32]>,
+    /// Rate limits; none switches them off.
+    pub limits: Option<Limits>,
+    /// How long a signing key is published before it signs.
+    pub publish_ahead: SignedDuration,
+}
+
+/// The application. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.inner
+    }
+}
+
+/// What the use cases share. Reached through [`App`].
+pub struct Inner {
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) cursors: CursorKey,
+    pub(crate) idempotency: MacKey,
+    pub(crate) issuer: Arc<str>,
+    pub(crate) dev: bool,
+    pub(crate) builtin_app: AppId,
+    pub(crate) limits: limits::Limiter,
+    pub(crate) lanes: Lanes,
+    pub(crate) tokens: caller::TokenCache,
+    pub(crate) keys_by_hash: Cache<SecretHash, Arc<caller::LiveKey>>,
+    pub(crate) keys: Cache<ApiKeyId, Arc<ApiKey>>,
+    pub(crate) companies: Cache<CompanyId, Arc<Company>>,
+    pub(crate) users: Cache<UserId, Arc<User>>,
+    pub(crate) standings: Cache<(CompanyId, UserId), Standing>,
+    pub(crate) shown: Cache<(CompanyId, UserId), Arc<Shown>>,
+    pub(crate) channels: Cache<ChatFeedId, Arc<Channel>>,
+    pub(crate) feeds: Cache<ExperienceId, ChatFeedId>,
+    pub(crate) access: Cache<(ExperienceId, UserId), ()>,
+    pub(crate) used_keys: parking_lot::Mutex<ahash::AHashMap<ApiKeyId, Timestamp>>,
+}
+
+const BUILTIN_APP: &str = "builtin_chat_app";
+const MASTER_CHECK: &str = "master_key_check";
+const MODE: &str = "mode";
+
+impl App {
+    /// Opens the application on a migrated store: checks the master key, makes what a first start
+    /// makes, reads the authority log.
+    ///
+    /// # Errors
+    /// [`AppError::Conflict`] if the store was made with another master key, or in the other mode
+    /// (dev or production).
+    pub async fn open(parts: AppParts) -> Result<Self, AppError> {
+        let facts = Facts {
+            check: hex(&parts.master.check_value()),
+            mode: if parts.dev { "dev" } else { "production" },
+            app: AppId::generate(parts.clock.now(), &*parts.entropy),
+            at: parts.clock.now(),
+        };
+        let (check, mode) = (facts.check.clone(), facts.mode);
+        let (kept_check, kept_mode, builtin_app) =
+            parts.store.write(facts, |facts, tx| Box::pin(remember(facts, tx))).await?;
+        if kept_mode != mode {
+            return Err(AppError::conflict(
+                "wrong_mode",
+                format!(
+                    "this database was made by `hallpass {}`",
+                    if mode == "dev" { "serve" } else { "dev" }
+                ),
+            ));
+        }
+        if kept_check != check {
+            return Err(AppError::conflict(
+                "wrong_master_key",
+                "the master key is not the one this database was made with",
+            ));
+        }
+        let builtin_app = builtin_app
+            .parse()
+            .map_err(|_| AppError::conflict("corrupt", "the built-in app's id does not parse"))?;
+
+        let authority = Authority::open(parts.store.clone(), Arc::clone(&parts.clock)).await?;
+        let issuer: Arc<str> = parts.public_url.into();
+        let keyring = Keyring::open(KeyringParts {
+            store: parts.store.clone(),
+            authority: Arc::clone(&authority),
+            clock: Arc::clone(&parts.clock),
+            entropy: Arc::clone(&parts.entropy),
+            sealing: parts.master.derive("signing-keys"),
+            issuer: Arc::clone(&issuer),
+            publish_ahead: parts.publish_ahead,
+            longest_life: LONGEST_TOKEN_LIFE,
+            seed: parts.signing_seed,
+        })
+        .await?;
+        let inner = Arc::new(Inner {
+            lanes: Lanes::start(parts.store.clone()),
+            cursors: CursorKey::derive(&parts.master),
+            idempotency: parts.master.derive_mac("idempotency"),
+            limits: limits::Limiter::new(parts.limits, Arc::clone(&parts.clock)),
+            tokens: caller::TokenCache::new(&authority),
+            keys_by_hash: Cache::new(&authority, 10_000),
+            keys: Cache::new(&authority, 10_000),
+            companies: Cache::new(&authority, 20_000),
+            users: Cache::new(&authority, 50_000),
+            standings: Cache::new(&authority, 100_000),
+            shown: Cache::new(&authority, 100_000),
+            channels: Cache::new(&authority, 20_000),
+            feeds: Cache::new(&authority, 20_000),
+            access: Cache::new(&authority, 100_000),
+            used_keys: parking_lot::Mutex::default(),
+            store: parts.store,
+            clock: parts.clock,
+            entropy: parts.entropy,
+            authority,
+            keyring,
+            issuer,
+            dev: parts.dev,
+            builtin_app,
+        });
+        Ok(Self { inner })
+    }
+
+    /// Runs what must run beside requests: reading the authority log, and the housekeeping of every
+    /// minute. Returns when the future is dropped.
+    pub async fn run_background(&self) {
+        let log = Arc::clone(&self.authority).run();
+        let chores = async {
+            loop {
+                tokio::time::sleep(Duration::from_mins(1)).await;
+                if let Err(error) = self.do_chores().await {
+                    tracing::warn!(error = %error, "housekeeping failed; it is tried again in a minute");
+                }
+            }
+        };
+        tokio::join!(log, chores);
+    }
+
+    /// Housekeeping: last uses of keys, old authority entries and idempotency keys, retiring keys.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn do_chores(&self) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let used = std::mem::take(&mut *self.used_keys.lock());
+        let before = now - (LONGEST_TOKEN_LIFE + AUTHORITY_MARGIN);
+        let yesterday = now - SignedDuration::from_hours(24);
+        self.store
+            .write((used, before, yesterday), |(used, before, yesterday), tx| {
+                Box::pin(async move {
+                    for (key, at) in used {
+                        tx.update_api_key_last_used(*key, *at).await?;
+                    }
+                    tx.prune_idempotency_keys(*yesterday).await?;
+                    tx.prune_authority(*before).await
+                })
+            })
+            .await?;
+        self.keyring.sweep().await
+    }
+
+    /// Whether this node may answer: the authority log was read within a second.
+    pub fn is_ready(&self) -> bool {
+        self.authority.is_fresh()
+    }
+
+    /// The authority log as this node knows it.
+    pub fn authority(&self) -> &Arc<Authority> {
+        &self.authority
+    }
+
+    /// The signing keys.
+    pub fn keyring(&self) -> &Arc<Keyring> {
+        &self.keyring
+    }
+
+    /// The database.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The time.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Randomness.
+    pub fn entropy(&self) -> &dyn Entropy {
+        &*self.entropy
+    }
+
+    /// `iss` and `aud` of tokens.
+    pub fn public_url(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The built-in chat app.
+    pub fn builtin_app(&self) -> AppId {
+        self.builtin_app
+    }
+
+    /// Whether this is `hallpass dev`.
+    pub fn is_dev(&self) -> bool {
+        self.dev
+    }
+
+    /// Makes what was written hold on this node before the caller hears of it.
+    pub(crate) async fn settle(&self, n: u64) -> Result<(), AppError> {
+        Ok(self.authority.apply_up_to(n).await?)
+    }
+
+    /// Writes changes to the authority log inside `tx`; the last number.
+    pub(crate) async fn note(
+        tx: &mut Tx,
+        changes: &[(Change, bool)],
+        at: Timestamp,
+    ) -> Result<u64, AppError> {
+        let mut n = 0;
+        for (change, kills) in changes {
+            n = tx.insert_authority(change, *kills, at).await?;
+        }
+        Ok(n)
+    }
+}
+
+struct Facts {
+    check: String,
+    mode: &'static str,
+    app: AppId,
+    at: Timestamp,
+}
+
+async fn remember(facts: &Facts, tx: &mut Tx) -> Result<(String, String, String), AppError> {
+    let check = tx.remember_fact(MASTER_CHECK, &facts.check).await?;
+    let mode = tx.remember_fact(MODE, facts.mode).await?;
+    let app = tx.remember_fact(BUILTIN_APP, &facts.app.to_string()).await?;
+    if app == facts.app.to_string() {
+        tx.insert_app(facts.app, None, "Chat", facts.at).await?;
+    }
+    Ok((check, mode, app))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

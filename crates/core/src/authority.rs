@@ -11,8 +11,8 @@ use crate::id::{ApiKeyId, AppId, ChatFeedId, CompanyId, ExperienceId, TokenId, U
 /// What an entry is about. Written as a kind, a subject and a scope (empty where there is none).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
-    /// One token.
-    Token(TokenId),
+    /// One token, as far as the company may speak of it: its own tokens, and those its keys minted.
+    Token(CompanyId, TokenId),
     /// An API key: revoked, or its rights changed.
     Key(ApiKeyId),
     /// An app: suspended, or its rights changed.
@@ -57,7 +57,7 @@ impl Change {
     /// Its kind as stored.
     pub const fn kind(&self) -> &'static str {
         match self {
-            Self::Token(_) => "token",
+            Self::Token(..) => "token",
             Self::Key(_) => "key",
             Self::App(_) => "app",
             Self::User(_) => "user",
@@ -76,7 +76,7 @@ impl Change {
     pub fn parts(&self) -> (String, String) {
         let alone = |subject: &dyn fmt::Display| (subject.to_string(), String::new());
         match self {
-            Self::Token(id) => alone(id),
+            Self::Token(company, id) => (id.to_string(), company.to_string()),
             Self::Key(id) => alone(id),
             Self::App(id) => alone(id),
             Self::User(id) => alone(id),
@@ -97,7 +97,7 @@ impl Change {
     pub fn parse(kind: &str, subject: &str, scope: &str) -> Result<Self, UnknownChange> {
         let unknown = |_| UnknownChange(kind.to_owned());
         Ok(match kind {
-            "token" => Self::Token(subject.parse().map_err(unknown)?),
+            "token" => Self::Token(scope.parse().map_err(unknown)?, subject.parse().map_err(unknown)?),
             "key" => Self::Key(subject.parse().map_err(unknown)?),
             "app" => Self::App(subject.parse().map_err(unknown)?),
             "user" => Self::User(subject.parse().map_err(unknown)?),
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn every_change_survives_storage() {
         let changes = [
-            Change::Token(TokenId::from_bits(1)),
+            Change::Token(CompanyId::from_bits(12), TokenId::from_bits(1)),
             Change::Key(ApiKeyId::from_bits(2)),
             Change::App(AppId::from_bits(3)),
             Change::User(UserId::from_bits(4)),

@@ -6,6 +6,9 @@ use jiff::Timestamp;
 pub trait Clock: Send + Sync {
     /// The time now, UTC.
     fn now(&self) -> Timestamp;
+
+    /// Time since some fixed point, which never goes back and does not jump when the wall clock is set.
+    fn monotonic(&self) -> std::time::Duration;
 }
 
 /// Where randomness comes from.

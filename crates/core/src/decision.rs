@@ -12,7 +12,7 @@
 //! Every step can only take away, so narrowing any input never adds an action.
 
 use crate::catalogue::scopes::*;
-use crate::role::{MEMBER, Role};
+use crate::role::{self, MEMBER, Role};
 use crate::scope::ScopeSet;
 
 /// The kind of a channel; it chooses the family of scopes.
@@ -231,7 +231,8 @@ pub fn decide(action: Action, facts: &Facts) -> Result<Permit, Refusal> {
             if !standing.enrolled() {
                 return Err(Refusal::NoSuchThing);
             }
-            (token.and(&facts.credential).and(&standing.scopes()), standing.moderates())
+            let held = token.and(&facts.credential).and(&standing.scopes()).and(&role::user_usable());
+            (held, standing.moderates())
         }
     };
     if !facts.reaches || !facts.place.is_none_or(|place| may_enter(&facts.actor, place)) {

@@ -6,6 +6,7 @@
 pub mod authority;
 pub mod catalogue;
 pub mod clock;
+pub mod content;
 pub mod decision;
 pub mod entity;
 pub mod id;

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{NOT_APP, NOT_KEY, scopes::*};
+use crate::catalogue::{NOT_APP, NOT_KEY, OAUTH, USER, scopes::*};
 use crate::scope::{Scope, ScopeSet};
 
 /// A role on a company's team, or of an API key.
@@ -185,6 +185,15 @@ impl Role {
 /// What no API key may be given by name, only by a role.
 pub fn not_for_key_statements() -> ScopeSet {
     Scope::all().filter(|scope| scope.flags().has(NOT_KEY)).collect()
+}
+
+/// What a user's token may ever exercise, whoever minted it: company keys, webhooks and the making of
+/// connected accounts stay with keys.
+pub fn user_usable() -> ScopeSet {
+    static USABLE: std::sync::LazyLock<ScopeSet> = std::sync::LazyLock::new(|| {
+        Scope::all().filter(|scope| scope.flags().has(USER) || scope.flags() == OAUTH).collect()
+    });
+    *USABLE
 }
 
 /// What no app may hold, by whatever way.

@@ -92,31 +92,34 @@ pub enum KeyRights {
 }
 
 impl KeyRights {
-    /// What the key may do on `company` itself, or on `inner` (an experience, an app) within it.
-    pub fn on(&self, company: CompanyId, inner: Option<&str>) -> ScopeSet {
-        self.select(company, inner, false)
+    /// What the key may do on a company itself, or on `inner` (an experience, an app) within it.
+    ///
+    /// `names` are the company and, for a connected account, its parent: a statement about a
+    /// platform speaks of its connected accounts too.
+    pub fn on(&self, names: &[CompanyId], inner: Option<&str>) -> ScopeSet {
+        self.select(names, inner, false)
     }
 
-    /// What the key may do on anything at all within `company`: the bound of what it may mint.
-    pub fn within(&self, company: CompanyId) -> ScopeSet {
-        self.select(company, None, true)
+    /// What the key may do on anything at all within a company: the bound of what it may mint.
+    pub fn within(&self, names: &[CompanyId]) -> ScopeSet {
+        self.select(names, None, true)
     }
 
-    fn select(&self, company: CompanyId, inner: Option<&str>, anywhere: bool) -> ScopeSet {
+    fn select(&self, names: &[CompanyId], inner: Option<&str>, anywhere: bool) -> ScopeSet {
         let statements = match self {
             Self::Role(role) => return role.scopes(),
             Self::Statements(statements) => statements,
         };
-        let company = company.to_string();
-        let path: &[&str] = match inner {
-            Some(inner) => &[&company, inner],
-            None => &[&company],
-        };
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let paths: Vec<Vec<&str>> =
+            names.iter().map(|name| std::iter::once(name.as_str()).chain(inner).collect()).collect();
         let (mut granted, mut denied) = (ScopeSet::EMPTY, ScopeSet::EMPTY);
         for statement in statements {
             // A denial of a part does not deny the whole; it is applied where the part is touched.
             let matches = statement.resources.iter().any(|pattern| {
-                pattern.covers(path) || (anywhere && statement.grant && pattern.reaches_into(path))
+                paths.iter().any(|path| {
+                    pattern.covers(path) || (anywhere && statement.grant && pattern.reaches_into(path))
+                })
             });
             match (matches, statement.grant) {
                 (true, true) => granted = granted.or(&statement.actions),
@@ -172,24 +175,24 @@ mod tests {
     #[test]
     fn a_statement_speaks_only_of_its_company() {
         let rights = rights(&[("B1", true, &[CHAT_READ])]);
-        assert_eq!(rights.on(biz(1), None), ScopeSet::of(&[CHAT_READ]));
-        assert_eq!(rights.on(biz(2), None), ScopeSet::EMPTY);
-        assert_eq!(rights.within(biz(2)), ScopeSet::EMPTY);
+        assert_eq!(rights.on(&[biz(1)], None), ScopeSet::of(&[CHAT_READ]));
+        assert_eq!(rights.on(&[biz(2)], None), ScopeSet::EMPTY);
+        assert_eq!(rights.within(&[biz(2)]), ScopeSet::EMPTY);
     }
 
     #[test]
     fn a_grant_on_a_part_is_not_a_grant_on_the_whole() {
         let rights = rights(&[("B1|exp_a", true, &[CHAT_READ])]);
-        assert_eq!(rights.on(biz(1), None), ScopeSet::EMPTY);
-        assert_eq!(rights.on(biz(1), Some("exp_a")), ScopeSet::of(&[CHAT_READ]));
-        assert_eq!(rights.on(biz(1), Some("exp_b")), ScopeSet::EMPTY);
-        assert_eq!(rights.within(biz(1)), ScopeSet::of(&[CHAT_READ]));
+        assert_eq!(rights.on(&[biz(1)], None), ScopeSet::EMPTY);
+        assert_eq!(rights.on(&[biz(1)], Some("exp_a")), ScopeSet::of(&[CHAT_READ]));
+        assert_eq!(rights.on(&[biz(1)], Some("exp_b")), ScopeSet::EMPTY);
+        assert_eq!(rights.within(&[biz(1)]), ScopeSet::of(&[CHAT_READ]));
     }
 
     #[test]
     fn a_denial_beats_a_grant_in_either_order() {
         let rights = rights(&[("*", false, &[CHAT_MODERATE]), ("biz_*", true, &[CHAT_READ, CHAT_MODERATE])]);
-        assert_eq!(rights.on(biz(7), None), ScopeSet::of(&[CHAT_READ]));
+        assert_eq!(rights.on(&[biz(7)], None), ScopeSet::of(&[CHAT_READ]));
     }
 
     #[test]

@@ -15,6 +15,9 @@ const SINCE: &str =
 const KILLS: &str = "SELECT n, kind, subject, scope, kills FROM authority_log WHERE kills ORDER BY n";
 const PRUNE: &str = "DELETE FROM authority_log WHERE at < $1";
 
+/// The most entries that one read of the log returns.
+pub const AUTHORITY_PAGE: usize = 1000;
+
 pub(crate) const ALL: &[&str] = &[NEXT, INSERT, HEAD, SINCE, KILLS, PRUNE];
 
 /// Where the log stands.

@@ -35,7 +35,7 @@ use sqlx::{ConnectOptions, PgPool, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
 pub use api_keys::{KeyPage, NewApiKey};
-pub use authority::Head;
+pub use authority::{AUTHORITY_PAGE, Head};
 pub use channels::ChannelPatch;
 pub use companies::{CompanyFilter, CompanyPatch, NewCompany};
 pub use conn::{Conn, Tx};

@@ -48,9 +48,11 @@ const BUMP_SEQ: &str = "UPDATE channel_heads SET seq = seq + 1 WHERE channel_id 
 const HEAD: &str = "SELECT position, seq FROM channel_heads WHERE channel_id = $1";
 const EVENTS: &str =
     "SELECT seq, kind, subject FROM events WHERE channel_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+const TAKE_COOLDOWN: &str = "INSERT INTO cooldowns (channel_id, user_id, posted_at) VALUES ($1, $2, $3)
+     ON CONFLICT (channel_id, user_id) DO UPDATE SET posted_at = excluded.posted_at
+         WHERE cooldowns.posted_at <= excluded.posted_at - $4
+     RETURNING posted_at";
 const COOLDOWN: &str = "SELECT posted_at FROM cooldowns WHERE channel_id = $1 AND user_id = $2";
-const SET_COOLDOWN: &str = "INSERT INTO cooldowns (channel_id, user_id, posted_at) VALUES ($1, $2, $3)
-     ON CONFLICT (channel_id, user_id) DO UPDATE SET posted_at = excluded.posted_at";
 
 const INSERT_MESSAGES: &str = "INSERT INTO messages (channel_id, position, id, user_id, content, mentions,
      mentions_everyone, poll, replying_to, created_at, updated_at) VALUES ";
@@ -80,7 +82,7 @@ static MESSAGE_CHUNKS: LazyLock<[&str; 4]> = LazyLock::new(|| chunked(INSERT_MES
 static EVENT_CHUNKS: LazyLock<[&str; 4]> = LazyLock::new(|| chunked(INSERT_EVENTS, 5));
 
 pub(crate) const ALL: &[&str] =
-    &[FIND, LIST_DOWN, LIST_UP, POSITION, UPDATE, DELETE, BUMP_SEQ, HEAD, EVENTS, COOLDOWN, SET_COOLDOWN];
+    &[FIND, LIST_DOWN, LIST_UP, POSITION, UPDATE, DELETE, BUMP_SEQ, HEAD, EVENTS, TAKE_COOLDOWN, COOLDOWN];
 
 /// The statements made at run time, for the test that prepares every statement.
 pub(crate) fn chunks() -> impl Iterator<Item = &'static str> {
@@ -359,26 +361,23 @@ impl Tx {
         Ok(done.is_some())
     }
 
-    /// When a user last posted in a channel with a cooldown, milliseconds.
-    pub async fn find_cooldown(
+    /// Notes that a user posts in a channel with a cooldown, unless they posted less than `pause`
+    /// milliseconds before: then says when, and notes nothing.
+    pub async fn take_cooldown(
         &mut self,
         channel: ChatFeedId,
         user: UserId,
-    ) -> Result<Option<i64>, StoreError> {
-        Ok(on!(self.0, c => sqlx::query_scalar(COOLDOWN)
-            .bind(channel.to_string()).bind(user.to_string()).fetch_optional(c).await)?)
-    }
-
-    /// Notes that a user posted in a channel with a cooldown.
-    pub async fn update_cooldown(
-        &mut self,
-        channel: ChatFeedId,
-        user: UserId,
+        pause: i64,
         at: Timestamp,
-    ) -> Result<(), StoreError> {
-        on!(self.0, c => sqlx::query(SET_COOLDOWN)
-            .bind(channel.to_string()).bind(user.to_string()).bind(at.as_millisecond())
-            .execute(c).await.map(drop))?;
-        Ok(())
+    ) -> Result<Option<i64>, StoreError> {
+        let taken: Option<i64> = on!(self.0, c => sqlx::query_scalar(TAKE_COOLDOWN)
+            .bind(channel.to_string()).bind(user.to_string()).bind(at.as_millisecond()).bind(pause)
+            .fetch_optional(c).await)?;
+        if taken.is_some() {
+            return Ok(None);
+        }
+        let posted_at: i64 = on!(self.0, c => sqlx::query_scalar(COOLDOWN)
+            .bind(channel.to_string()).bind(user.to_string()).fetch_one(c).await)?;
+        Ok(Some(posted_at))
     }
 }

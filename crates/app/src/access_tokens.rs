@@ -1,0 +1,133 @@
+//! Minting: an API key becomes a short-lived token for one user inside one company.
+
+use hallpass_core::id::{CompanyId, TokenId, UserId};
+use hallpass_core::role::INHERITABLE;
+use hallpass_core::scope::ScopeSet;
+use hallpass_token::{AccessClaims, ClientId, TokenKind};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+use crate::caller::{Caller, rights_within};
+use crate::error::AppError;
+use crate::{App, DEFAULT_TOKEN_LIFE, LONGEST_TOKEN_LIFE};
+
+/// What is to be minted.
+#[derive(Clone, Debug, Default)]
+pub struct MintToken {
+    /// For use in this company.
+    pub company: Option<CompanyId>,
+    /// As this user.
+    pub user: Option<UserId>,
+    /// These scopes; empty for everything that chat needs and key and role allow.
+    pub scopes: ScopeSet,
+    /// Until then; none for an hour from now.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A minted token.
+#[derive(Clone)]
+pub struct MintedToken {
+    /// The token: a JWT (RFC 9068).
+    pub token: String,
+    /// When it dies by itself.
+    pub expires_at: Timestamp,
+}
+
+impl App {
+    /// Mints a token for a user inside a company.
+    ///
+    /// # Errors
+    /// [`AppError::Forbidden`] for user tokens and for scopes wider than the key's,
+    /// [`AppError::Invalid`] for missing ids and an expiry that is past or more than three hours away,
+    /// [`AppError::NotFound`] for a company the key does not reach or a user who is not enrolled there.
+    pub async fn mint_user_token(&self, caller: &Caller, ask: MintToken) -> Result<MintedToken, AppError> {
+        let Caller::Key(live) = caller else {
+            return Err(AppError::Forbidden {
+                code: "user_token",
+                message: "user tokens cannot mint; use an API key".to_owned(),
+            });
+        };
+        let key = &live.key;
+        // Read before anything is decided: a later narrowing is newer than this token.
+        let rev = self.authority.rev();
+        let company_id = ask.company.ok_or_else(|| AppError::missing("company_id"))?;
+        let user_id = ask.user.ok_or_else(|| AppError::missing("user_id"))?;
+        let company = self.company(company_id).await?.ok_or(AppError::NotFound("company"))?;
+        if !self.reaches(key, &company).await? {
+            return Err(AppError::NotFound("company"));
+        }
+        let held = rights_within(key, &company);
+        let standing = self.standing(company_id, user_id).await?;
+        let active = standing.enrolled() && self.user(user_id).await?.is_some_and(|user| !user.deactivated);
+        if !active {
+            return Err(AppError::NotFound("user"));
+        }
+        let scope = if ask.scopes.is_empty() {
+            if company.explicit_scopes {
+                return Err(AppError::Invalid {
+                    code: "parameter_missing",
+                    param: Some("scoped_actions"),
+                    message: "this company's tokens must name their scopes in scoped_actions".to_owned(),
+                });
+            }
+            held.and(&standing.scopes()).and(&INHERITABLE)
+        } else {
+            held.narrow(&ask.scopes).map_err(|lacking| AppError::Forbidden {
+                code: "scope_exceeds_key",
+                message: format!("the API key itself lacks {}", listed(&lacking)),
+            })?
+        };
+        if scope.is_empty() {
+            return Err(AppError::Forbidden {
+                code: "scope_exceeds_key",
+                message: "the API key allows a user token nothing".to_owned(),
+            });
+        }
+        let now = self.clock.now();
+        let expires_at = expiry(ask.expires_at, now, key.expires_at)?;
+        let claims = AccessClaims {
+            iss: Arc::clone(&self.issuer),
+            aud: Arc::clone(&self.issuer),
+            kind: TokenKind::Minted,
+            sub: user_id,
+            company_id: Some(company_id),
+            client_id: ClientId::Key(key.id),
+            scope,
+            rev,
+            jti: TokenId::generate(now, &*self.entropy),
+            iat: now.as_second(),
+            exp: expires_at.as_second(),
+            sid: None,
+            grant: None,
+        };
+        let token = self.keyring.ring().await?.signer.sign_access(&claims);
+        Ok(MintedToken { token, expires_at })
+    }
+}
+
+/// Names scopes for people.
+pub(crate) fn listed(scopes: &ScopeSet) -> String {
+    scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(", ")
+}
+
+/// The token's end, in whole seconds: JWT times have no fractions.
+fn expiry(
+    asked: Option<Timestamp>,
+    now: Timestamp,
+    key_expires_at: Option<Timestamp>,
+) -> Result<Timestamp, AppError> {
+    let end = match asked {
+        None => now + DEFAULT_TOKEN_LIFE,
+        Some(end) if end <= now => return Err(AppError::invalid("expires_at", "expires_at is in the past")),
+        Some(end) if end > now + LONGEST_TOKEN_LIFE => {
+            return Err(AppError::invalid("expires_at", "expires_at is more than 3 hours ahead"));
+        }
+        Some(end) => end,
+    };
+    let end = key_expires_at.map_or(end, |key| key.min(end));
+    let whole = Timestamp::from_second(end.as_second()).unwrap_or(end);
+    if whole <= now {
+        return Err(AppError::invalid("expires_at", "expires_at is less than a second ahead"));
+    }
+    Ok(whole)
+}

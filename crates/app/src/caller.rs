@@ -1,0 +1,411 @@
+//! Who calls: from the text of a credential to what it may do.
+//!
+//! Hot path. A warm token costs its hash, one look-up, and an integer comparison that says whether
+//! the authority log has moved since it was last checked.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use hallpass_core::authority::Change;
+use hallpass_core::decision::{Action, Actor, Facts, Permit, Place, Standing, decide};
+use hallpass_core::entity::{ApiKey, Company, User};
+use hallpass_core::id::{ApiKeyId, CompanyId, UserId};
+use hallpass_core::role;
+use hallpass_core::scope::ScopeSet;
+use hallpass_token::{AccessClaims, ClientId, KeyRealm, KeySecret, SecretHash, TokenError};
+use jiff::Timestamp;
+
+use crate::App;
+use crate::authority::Authority;
+use crate::error::{AppError, Unauthenticated};
+
+/// An authenticated caller.
+#[derive(Clone)]
+pub enum Caller {
+    /// An API key: its company speaks.
+    Key(Arc<LiveKey>),
+    /// A user, by token.
+    User(UserCaller),
+}
+
+/// A key that was live when it was loaded, and what is noted of its use.
+pub struct LiveKey {
+    /// The key.
+    pub key: ApiKey,
+    noted_minute: AtomicI64,
+}
+
+/// A user's token that verified and was not revoked.
+#[derive(Clone)]
+pub struct UserCaller {
+    token: Arc<VerifiedToken>,
+    /// The authority number before anything was decided about this request.
+    rev: u64,
+}
+
+/// A token whose signature and claims were checked.
+pub struct VerifiedToken {
+    claims: AccessClaims,
+    expires_at: Timestamp,
+    company: CompanyId,
+    key: ApiKeyId,
+    subjects: Vec<Change>,
+    checked_rev: AtomicU64,
+}
+
+/// Verified tokens by the hash of their text, until they expire.
+pub struct TokenCache {
+    entries: quick_cache::sync::Cache<
+        SecretHash,
+        Arc<VerifiedToken>,
+        quick_cache::UnitWeighter,
+        ahash::RandomState,
+    >,
+    authority: Arc<Authority>,
+}
+
+impl TokenCache {
+    pub(crate) fn new(authority: &Arc<Authority>) -> Self {
+        Self {
+            entries: quick_cache::sync::Cache::with(
+                20_000,
+                20_000,
+                quick_cache::UnitWeighter,
+                ahash::RandomState::new(),
+                quick_cache::sync::DefaultLifecycle::default(),
+            ),
+            authority: Arc::clone(authority),
+        }
+    }
+}
+
+impl VerifiedToken {
+    fn subjects(claims: &AccessClaims, company: CompanyId, key: &ApiKey, kid: String) -> Vec<Change> {
+        let mut subjects = vec![
+            Change::Token(company, claims.jti),
+            Change::Token(key.company, claims.jti),
+            Change::User(claims.sub),
+            Change::Standing(company, claims.sub),
+            Change::Company(company),
+            Change::Key(key.id),
+            Change::SigningKey(kid),
+        ];
+        subjects.extend(claims.sid.clone().map(Change::Session));
+        subjects.extend(claims.grant.clone().map(Change::Grant));
+        subjects
+    }
+}
+
+impl UserCaller {
+    /// Who speaks.
+    pub fn user(&self) -> UserId {
+        self.token.claims.sub
+    }
+    /// The company the token is for.
+    pub fn company(&self) -> CompanyId {
+        self.token.company
+    }
+    /// The key that minted it.
+    pub(crate) fn key(&self) -> ApiKeyId {
+        self.token.key
+    }
+    /// The scopes written in it.
+    pub fn scopes(&self) -> ScopeSet {
+        self.token.claims.scope
+    }
+    pub(crate) fn rev(&self) -> u64 {
+        self.rev
+    }
+    pub(crate) fn subjects(&self) -> &[Change] {
+        &self.token.subjects
+    }
+}
+
+impl Caller {
+    /// The company that a request means when it names none: the token's, or the key's own.
+    pub fn home(&self) -> CompanyId {
+        match self {
+            Self::Key(live) => live.key.company,
+            Self::User(user) => user.company(),
+        }
+    }
+
+    /// A name for limits and logs: the key's or the user's id.
+    pub fn id(&self) -> String {
+        match self {
+            Self::Key(live) => live.key.id.to_string(),
+            Self::User(user) => user.user().to_string(),
+        }
+    }
+
+    /// The user behind, if it is one.
+    pub fn user(&self) -> Option<UserId> {
+        match self {
+            Self::Key(_) => None,
+            Self::User(user) => Some(user.user()),
+        }
+    }
+
+    pub(crate) fn limit_key(&self) -> u128 {
+        match self {
+            Self::Key(live) => live.key.id.bits(),
+            Self::User(user) => user.user().bits() ^ user.company().bits().rotate_left(64),
+        }
+    }
+}
+
+impl App {
+    /// Authenticates a bearer credential.
+    ///
+    /// # Errors
+    /// [`AppError::Unauthenticated`] saying why; [`AppError::Unavailable`] if this node has not read
+    /// the authority log within a second.
+    pub async fn authenticate(&self, bearer: &str) -> Result<Caller, AppError> {
+        if !self.authority.is_fresh() {
+            return Err(AppError::Unavailable("this node cannot tell whether rights are current"));
+        }
+        // Before anything is looked up: what narrows after this will be seen as newer.
+        let rev = self.authority.rev();
+        if bearer.starts_with("hp") {
+            return Ok(Caller::Key(self.authenticate_key(bearer, rev).await?));
+        }
+        let hash = SecretHash::of(bearer);
+        let token = match self.tokens.entries.get(&hash) {
+            Some(token) => token,
+            None => {
+                let token = Arc::new(self.verify(bearer, rev).await?);
+                self.tokens.entries.insert(hash, Arc::clone(&token));
+                token
+            }
+        };
+        let now = self.clock.now();
+        if now >= token.expires_at {
+            self.tokens.entries.remove(&hash);
+            return Err(AppError::Unauthenticated(Unauthenticated::Expired));
+        }
+        if token.checked_rev.load(Ordering::Acquire) < rev {
+            if self.tokens.authority.killed(token.claims.rev, &token.subjects) {
+                return Err(AppError::Unauthenticated(Unauthenticated::Revoked));
+            }
+            token.checked_rev.fetch_max(rev, Ordering::AcqRel);
+        }
+        // The chain behind the token, as it is now.
+        let revoked = AppError::Unauthenticated(Unauthenticated::Revoked);
+        match self.api_key(token.key).await? {
+            Some(key) if is_live(&key, now) => {}
+            _ => return Err(revoked),
+        }
+        match self.user(token.claims.sub).await? {
+            Some(user) if !user.deactivated => {}
+            _ => return Err(revoked),
+        }
+        Ok(Caller::User(UserCaller { token, rev }))
+    }
+
+    async fn verify(&self, bearer: &str, rev: u64) -> Result<VerifiedToken, AppError> {
+        let now = self.clock.now();
+        let mut verified = self.keyring.ring().await?.verifier.verify_access(bearer, now);
+        if matches!(verified, Err(TokenError::UnknownKey)) && self.keyring.reload_for_unknown().await? {
+            verified = self.keyring.ring().await?.verifier.verify_access(bearer, now);
+        }
+        let claims = verified.map_err(|error| {
+            AppError::Unauthenticated(match error {
+                TokenError::Expired { .. } => Unauthenticated::Expired,
+                _ => Unauthenticated::Invalid,
+            })
+        })?;
+        let invalid = || AppError::Unauthenticated(Unauthenticated::Invalid);
+        let company = claims.company_id.ok_or_else(invalid)?;
+        let ClientId::Key(key) = claims.client_id else { return Err(invalid()) };
+        // Issued by a node that had read further than this one: wait until we have, too.
+        if claims.rev > rev {
+            self.authority.refresh().await?;
+        }
+        let revoked = AppError::Unauthenticated(Unauthenticated::Revoked);
+        let Some(minter) = self.api_key(key).await? else { return Err(revoked) };
+        let kid = hallpass_token::peek_kid(bearer).map_err(|_| invalid())?;
+        let subjects = VerifiedToken::subjects(&claims, company, &minter, kid);
+        if self.authority.killed(claims.rev, &subjects) {
+            return Err(revoked);
+        }
+        let expires_at = Timestamp::from_second(claims.exp).map_err(|_| invalid())?;
+        let checked_rev = AtomicU64::new(rev);
+        Ok(VerifiedToken { claims, expires_at, company, key, subjects, checked_rev })
+    }
+
+    async fn authenticate_key(&self, bearer: &str, rev: u64) -> Result<Arc<LiveKey>, AppError> {
+        let invalid = AppError::Unauthenticated(Unauthenticated::Invalid);
+        // Typos and truncations end here, before any look-up.
+        let Ok(parsed) = KeySecret::parse(bearer) else { return Err(invalid) };
+        if (parsed.realm == KeyRealm::Dev) != self.dev {
+            return Err(invalid);
+        }
+        let live = match self.keys_by_hash.get(&parsed.hash) {
+            Some(live) => live,
+            None => {
+                let found = self.store.read().await?.find_api_key_by_hash(&parsed.hash.0).await?;
+                let Some(key) = found else { return Err(invalid) };
+                let change = Change::Key(key.id);
+                let live = Arc::new(LiveKey { key, noted_minute: AtomicI64::new(0) });
+                self.keys_by_hash.put(parsed.hash, Arc::clone(&live), rev, [&change; 3]);
+                live
+            }
+        };
+        let now = self.clock.now();
+        if live.key.revoked_at.is_some() {
+            return Err(AppError::Unauthenticated(Unauthenticated::Revoked));
+        }
+        if !is_live(&live.key, now) {
+            return Err(AppError::Unauthenticated(Unauthenticated::Expired));
+        }
+        self.note_use(&live, now);
+        Ok(live)
+    }
+
+    /// Notes a key's use, at most once a minute; written behind.
+    fn note_use(&self, live: &LiveKey, now: Timestamp) {
+        let minute = now.as_second() / 60;
+        if live.noted_minute.swap(minute, Ordering::Relaxed) != minute {
+            self.used_keys.lock().insert(live.key.id, now);
+        }
+    }
+
+    /// Decides whether `caller` may do `action` in `company` (and `place` within it).
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] for `what`, [`AppError::MissingScopes`] or [`AppError::Forbidden`].
+    pub(crate) async fn permit(
+        &self,
+        caller: &Caller,
+        action: Action,
+        company: CompanyId,
+        place: Option<(Place, &str)>,
+        what: &'static str,
+    ) -> Result<Permit, AppError> {
+        let facts = self.facts(caller, company, place).await?;
+        decide(action, &facts).map_err(|refusal| AppError::refused(refusal, what))
+    }
+
+    /// Gathers what the decision looks at, as it is now.
+    pub(crate) async fn facts(
+        &self,
+        caller: &Caller,
+        company: CompanyId,
+        place: Option<(Place, &str)>,
+    ) -> Result<Facts, AppError> {
+        let inner = place.map(|(_, inner)| inner);
+        let place = place.map(|(place, _)| place);
+        let nothing = Facts { reaches: false, credential: ScopeSet::EMPTY, actor: Actor::Key, place };
+        let record = match self.company(company).await? {
+            Some(record) => record,
+            None => return Ok(nothing),
+        };
+        let (key, actor) = match caller {
+            Caller::Key(live) => (None, Some((&live.key, Actor::Key))),
+            Caller::User(user) if user.company() == company => {
+                let standing = self.standing(company, user.user()).await?;
+                let actor = Actor::User { token: user.scopes(), standing };
+                (self.api_key(user.key()).await?.map(|key| (key, actor)), None)
+            }
+            Caller::User(_) => return Ok(nothing),
+        };
+        let (key, actor) = match (&key, actor) {
+            (Some((key, actor)), None) => (&**key, *actor),
+            (None, Some((key, actor))) => (key, actor),
+            _ => return Ok(nothing),
+        };
+        let reaches = self.reaches(key, &record).await?;
+        let credential = if reaches { rights_on(key, &record, inner) } else { ScopeSet::EMPTY };
+        Ok(Facts { reaches, credential, actor, place })
+    }
+
+    /// Whether a key reaches a company: its own, a connected account of it; for an app's key also
+    /// those that installed the app.
+    pub(crate) async fn reaches(&self, key: &ApiKey, company: &Company) -> Result<bool, AppError> {
+        if key.company == company.id || company.parent == Some(key.company) {
+            return Ok(true);
+        }
+        match key.app {
+            // Rare; asked of the store each time.
+            Some(app) => Ok(self.store.read().await?.is_app_installed(app, company.id).await?),
+            None => Ok(false),
+        }
+    }
+
+    /// Where a user stands in a company. Only enrolment is cached; its absence is asked anew.
+    pub(crate) async fn standing(&self, company: CompanyId, user: UserId) -> Result<Standing, AppError> {
+        if let Some(standing) = self.standings.get(&(company, user)) {
+            return Ok(standing);
+        }
+        let rev = self.authority.rev();
+        let standing = self.store.read().await?.find_standing(company, user).await?;
+        if standing.enrolled() {
+            let change = Change::Standing(company, user);
+            self.standings.put((company, user), standing, rev, [&change; 3]);
+        }
+        Ok(standing)
+    }
+
+    /// A company, by cache.
+    pub(crate) async fn company(&self, id: CompanyId) -> Result<Option<Arc<Company>>, AppError> {
+        if let Some(company) = self.companies.get(&id) {
+            return Ok(Some(company));
+        }
+        let rev = self.authority.rev();
+        let Some(company) = self.store.read().await?.find_company(id).await?.map(Arc::new) else {
+            return Ok(None);
+        };
+        self.companies.put(id, Arc::clone(&company), rev, [&Change::Company(id); 3]);
+        Ok(Some(company))
+    }
+
+    /// A user, by cache.
+    pub(crate) async fn user(&self, id: UserId) -> Result<Option<Arc<User>>, AppError> {
+        if let Some(user) = self.users.get(&id) {
+            return Ok(Some(user));
+        }
+        let rev = self.authority.rev();
+        let Some(user) = self.store.read().await?.find_user(id).await?.map(Arc::new) else {
+            return Ok(None);
+        };
+        self.users.put(id, Arc::clone(&user), rev, [&Change::User(id); 3]);
+        Ok(Some(user))
+    }
+
+    /// An API key by id, by cache.
+    pub(crate) async fn api_key(&self, id: ApiKeyId) -> Result<Option<Arc<ApiKey>>, AppError> {
+        if let Some(key) = self.keys.get(&id) {
+            return Ok(Some(key));
+        }
+        let rev = self.authority.rev();
+        let Some(key) = self.store.read().await?.find_api_key(id).await?.map(Arc::new) else {
+            return Ok(None);
+        };
+        self.keys.put(id, Arc::clone(&key), rev, [&Change::Key(id); 3]);
+        Ok(Some(key))
+    }
+}
+
+/// Whether a key works at `now`.
+pub(crate) fn is_live(key: &ApiKey, now: Timestamp) -> bool {
+    key.revoked_at.is_none() && key.expires_at.is_none_or(|at| now < at)
+}
+
+/// What a key may do on a company, or on something within it.
+pub(crate) fn rights_on(key: &ApiKey, company: &Company, inner: Option<&str>) -> ScopeSet {
+    limited(key, key.rights.on(&names(key, company), inner))
+}
+
+/// What a key may do on anything within a company: the bound of what it may mint.
+pub(crate) fn rights_within(key: &ApiKey, company: &Company) -> ScopeSet {
+    limited(key, key.rights.within(&names(key, company)))
+}
+
+fn names(key: &ApiKey, company: &Company) -> Vec<CompanyId> {
+    let parent = company.parent.filter(|parent| *parent == key.company);
+    std::iter::once(company.id).chain(parent).collect()
+}
+
+fn limited(key: &ApiKey, rights: ScopeSet) -> ScopeSet {
+    if key.app.is_some() { rights.minus(&role::not_for_apps()) } else { rights }
+}

@@ -1,0 +1,148 @@
+//! Chat channels: finding them, and their rules.
+
+use std::sync::Arc;
+
+use hallpass_core::authority::Change;
+use hallpass_core::decision::{Action, ChannelKind, Permit, Place};
+use hallpass_core::entity::Channel;
+use hallpass_core::id::{ChatFeedId, CompanyId, ExperienceId, ProductId};
+use hallpass_store::{ChannelPatch, EventKind, Key};
+
+use crate::App;
+use crate::caller::Caller;
+use crate::error::AppError;
+use crate::page::{Direction, Page, PageAsk};
+
+/// How a request names a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelRef {
+    /// `chat_feed_…`
+    Feed(ChatFeedId),
+    /// The experience whose feed it is.
+    Experience(ExperienceId),
+}
+
+impl ChannelRef {
+    /// Reads an id of either kind.
+    ///
+    /// # Errors
+    /// [`AppError::Invalid`] naming `param`.
+    pub fn parse(param: &'static str, text: &str) -> Result<Self, AppError> {
+        if let Ok(id) = text.parse() {
+            return Ok(Self::Feed(id));
+        }
+        text.parse().map(Self::Experience).map_err(|_| {
+            AppError::invalid(param, format!("{param} is neither a channel's id nor an experience's"))
+        })
+    }
+}
+
+impl App {
+    /// A channel, by cache.
+    pub(crate) async fn channel(&self, which: ChannelRef) -> Result<Option<Arc<Channel>>, AppError> {
+        let feed = match which {
+            ChannelRef::Feed(id) => Some(id),
+            ChannelRef::Experience(id) => self.feeds.get(&id),
+        };
+        if let Some(channel) = feed.and_then(|id| self.channels.get(&id)) {
+            return Ok(Some(channel));
+        }
+        let rev = self.authority.rev();
+        let mut conn = self.store.read().await?;
+        let found = match which {
+            ChannelRef::Feed(id) => conn.find_channel(id).await?,
+            ChannelRef::Experience(id) => conn.find_channel_of(id).await?,
+        };
+        let Some(channel) = found.map(Arc::new) else { return Ok(None) };
+        let (own, experience) = (Change::Channel(channel.id), Change::Experience(channel.experience));
+        self.channels.put(channel.id, Arc::clone(&channel), rev, [&own, &experience, &experience]);
+        self.feeds.put(channel.experience, channel.id, rev, [&experience; 3]);
+        Ok(Some(channel))
+    }
+
+    /// Finds a channel and decides about an action in it.
+    pub(crate) async fn permit_channel(
+        &self,
+        caller: &Caller,
+        action: Action,
+        which: ChannelRef,
+    ) -> Result<(Arc<Channel>, Permit), AppError> {
+        let channel = self.channel(which).await?.ok_or(AppError::NotFound("channel"))?;
+        let granted = !channel.public && self.has_access(channel.experience, caller.user()).await?;
+        let place = Place {
+            kind: ChannelKind::Channel,
+            public: channel.public,
+            granted,
+            admins_post: channel.rules.admins_post,
+        };
+        let inner = channel.experience.to_string();
+        let permit = self.permit(caller, action, channel.company, Some((place, &inner)), "channel").await?;
+        Ok((channel, permit))
+    }
+
+    /// One channel, and whether the caller moderates it.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] out of reach or without access, [`AppError::MissingScopes`].
+    pub async fn retrieve_channel(
+        &self,
+        caller: &Caller,
+        which: ChannelRef,
+    ) -> Result<(Arc<Channel>, bool), AppError> {
+        let (channel, permit) = self.permit_channel(caller, Action::ReadChannel, which).await?;
+        Ok((channel, permit.moderates))
+    }
+
+    /// A company's channels that the caller has access to, newest first, and whether the caller
+    /// moderates there.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] for a company out of reach, [`AppError::MissingScopes`].
+    pub async fn list_channels(
+        &self,
+        caller: &Caller,
+        company: CompanyId,
+        product: Option<ProductId>,
+        page: &PageAsk,
+    ) -> Result<(Page<Channel>, bool), AppError> {
+        let permit = self.permit(caller, Action::ReadChannel, company, None, "company").await?;
+        let viewer = self.viewer(caller, company).await?;
+        let filters = format!("{product:?}");
+        let plan = page.plan(self, "chat_channels.list", company, &[&filters], (Direction::Desc, 100))?;
+        let found = self.store.read().await?.list_channels(company, product, viewer, &plan.scan()).await?;
+        let page = plan.page(self, found, |channel| Key {
+            at: channel.created_at.as_millisecond(),
+            id: channel.id.to_string(),
+        });
+        Ok((page, permit.moderates))
+    }
+
+    /// Changes a channel's rules.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] out of reach or without access, [`AppError::MissingScopes`].
+    pub async fn update_channel(
+        &self,
+        caller: &Caller,
+        which: ChannelRef,
+        patch: ChannelPatch,
+    ) -> Result<(Arc<Channel>, bool), AppError> {
+        let (channel, permit) = self.permit_channel(caller, Action::UpdateChannel, which).await?;
+        let id = channel.id;
+        let n = self
+            .store
+            .write((id, patch, self.clock.now()), |(id, patch, at), tx| {
+                Box::pin(async move {
+                    // First, because it holds the channel's head: of two patches none is lost.
+                    tx.insert_event(*id, EventKind::ChannelUpdated, &id.to_string(), *at).await?;
+                    let channel = tx.find_channel(*id).await?.ok_or(AppError::NotFound("channel"))?;
+                    tx.update_channel_rules(*id, &patch.apply(&channel.rules), *at).await?;
+                    App::note(tx, &[(Change::Channel(*id), false)], *at).await
+                })
+            })
+            .await?;
+        self.settle(n).await?;
+        let channel = self.channel(ChannelRef::Feed(id)).await?.ok_or(AppError::NotFound("channel"))?;
+        Ok((channel, permit.moderates))
+    }
+}

@@ -1,0 +1,390 @@
+//! Companies and connected accounts: how an app enrols its users.
+
+use std::sync::Arc;
+
+use hallpass_core::authority::Change;
+use hallpass_core::clock::Entropy;
+use hallpass_core::decision::Action;
+use hallpass_core::entity::{Company, User};
+use hallpass_core::id::{AuthorizedUserId, CompanyId, MemberId, UserId};
+use hallpass_core::role::Role;
+use hallpass_store::{CompanyFilter, CompanyPatch, Key, NewCompany, NewUser, Tx};
+use jiff::Timestamp;
+
+use crate::caller::Caller;
+use crate::error::AppError;
+use crate::page::{Direction, Page, PageAsk};
+use crate::profiles::Shown;
+use crate::{App, Ticket};
+
+/// What company is to be made.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "the fields are those of Company")]
+pub struct CreateCompany {
+    pub title: String,
+    /// Makes a connected account of this company.
+    pub parent: Option<CompanyId>,
+    /// The owner's address; required for a connected account.
+    pub email: Option<String>,
+    pub description: Option<String>,
+    pub metadata: Option<String>,
+    pub country: Option<String>,
+    pub send_customer_emails: Option<bool>,
+}
+
+/// A company with its owner as shown in it.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "two parts, named")]
+pub struct CompanyWithOwner {
+    pub company: Arc<Company>,
+    pub owner: Arc<Shown>,
+    /// The address the owner's company supplied.
+    pub owner_email: Option<String>,
+}
+
+/// Which companies a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct ListCompanies {
+    /// The connected accounts of this company; none for the caller's own.
+    pub parent: Option<CompanyId>,
+    /// Created after.
+    pub after: Option<Timestamp>,
+    /// Created before.
+    pub before: Option<Timestamp>,
+    /// Which page.
+    pub page: PageAsk,
+}
+
+/// The ids that making a company may need, drawn before the transaction.
+#[derive(Clone, Copy)]
+struct NewIds {
+    company: CompanyId,
+    user: UserId,
+    member: MemberId,
+    team: AuthorizedUserId,
+}
+
+struct Creation {
+    ids: NewIds,
+    ask: CreateCompany,
+    by: Option<UserId>,
+    suffix: String,
+    at: Timestamp,
+    /// An earlier attempt may have made it.
+    again: bool,
+}
+
+impl App {
+    /// Makes a company, or a connected account with its owner's user (the same address again under
+    /// the same parent: the same user).
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] for a parent out of reach, [`AppError::MissingScopes`],
+    /// [`AppError::Invalid`] without the owner's address.
+    pub async fn create_company(
+        &self,
+        caller: &Caller,
+        ask: CreateCompany,
+        ticket: Option<Ticket>,
+    ) -> Result<CompanyWithOwner, AppError> {
+        let by = match (caller, ask.parent) {
+            (Caller::Key(_), Some(parent)) => {
+                self.permit(caller, Action::CreateChildCompany, parent, None, "company").await?;
+                let parent = self.company(parent).await?.ok_or(AppError::NotFound("company"))?;
+                if parent.parent.is_some() {
+                    return Err(AppError::unprocessable(
+                        "nested_account",
+                        "parent_company_id",
+                        "a connected account cannot have connected accounts",
+                    ));
+                }
+                None
+            }
+            // A key acts for a company; a company of its own would belong to nobody.
+            (Caller::Key(_), None) => return Err(AppError::missing("parent_company_id")),
+            (Caller::User(_), Some(_)) => {
+                return Err(AppError::Forbidden {
+                    code: "user_token",
+                    message: "connected accounts are made with an API key".to_owned(),
+                });
+            }
+            (Caller::User(user), None) => {
+                self.permit(caller, Action::CreateCompany, user.company(), None, "company").await?;
+                Some(user.user())
+            }
+        };
+        if ask.parent.is_some() && ask.email.is_none() {
+            return Err(AppError::missing("email"));
+        }
+        let id = self.make_company(ask, by, ticket).await?;
+        self.describe(id).await
+    }
+
+    /// Makes a company, unconditionally: for the command line and first starts too.
+    pub(crate) async fn make_company(
+        &self,
+        ask: CreateCompany,
+        by: Option<UserId>,
+        ticket: Option<Ticket>,
+    ) -> Result<CompanyId, AppError> {
+        let at = self.clock.now();
+        let entropy: &dyn Entropy = &*self.entropy;
+        let ids = NewIds {
+            company: CompanyId::from_bits(self.bits(ticket)),
+            user: UserId::generate(at, entropy),
+            member: MemberId::generate(at, entropy),
+            team: AuthorizedUserId::generate(at, entropy),
+        };
+        let suffix = self.suffix();
+        let again = ticket.is_some_and(|ticket| ticket.is_again());
+        let creation = Creation { ids, ask, by, suffix, at, again };
+        self.store.write(creation, |creation, tx| Box::pin(create(creation, tx))).await?;
+        Ok(ids.company)
+    }
+
+    /// A few random characters that make a route or username unique.
+    pub(crate) fn suffix(&self) -> String {
+        const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+        self.random::<6>().iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect()
+    }
+
+    /// One company.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] out of reach, [`AppError::MissingScopes`].
+    pub async fn retrieve_company(
+        &self,
+        caller: &Caller,
+        id: CompanyId,
+    ) -> Result<CompanyWithOwner, AppError> {
+        self.permit(caller, Action::ReadCompany, id, None, "company").await?;
+        self.describe(id).await
+    }
+
+    pub(crate) async fn describe(&self, id: CompanyId) -> Result<CompanyWithOwner, AppError> {
+        // Not from the cache: counts and texts must be current.
+        let found = self.store.read().await?.find_company(id).await?;
+        self.with_owner(found.ok_or(AppError::NotFound("company"))?).await
+    }
+
+    async fn with_owner(&self, company: Company) -> Result<CompanyWithOwner, AppError> {
+        let owner = self.shown(company.id, company.owner).await?;
+        let owner_email = self.user(company.owner).await?.and_then(|user| user.email.clone());
+        Ok(CompanyWithOwner { company: Arc::new(company), owner, owner_email })
+    }
+
+    /// Companies by creation: the connected accounts of a parent, or the caller's own.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] for a parent out of reach, [`AppError::MissingScopes`].
+    pub async fn list_companies(
+        &self,
+        caller: &Caller,
+        ask: ListCompanies,
+    ) -> Result<Page<CompanyWithOwner>, AppError> {
+        let home = ask.parent.unwrap_or_else(|| caller.home());
+        self.permit(caller, Action::ReadCompany, home, None, "company").await?;
+        let filter = match (ask.parent, caller) {
+            (Some(parent), _) => CompanyFilter::ChildrenOf(parent),
+            (None, Caller::User(user)) => CompanyFilter::OwnedBy(user.user()),
+            (None, Caller::Key(live)) => {
+                // The caller's own: the company of the key.
+                let own = self.describe(live.key.company).await?;
+                let within = ask.after.is_none_or(|at| own.company.created_at > at)
+                    && ask.before.is_none_or(|at| own.company.created_at < at);
+                // Plans all the same, so that a bad cursor or size is told.
+                let page = PageAsk { first: ask.page.first.or(Some(1)), ..ask.page.clone() };
+                page.plan(self, "companies.own", home, &[], (Direction::Desc, 100))?;
+                return Ok(Page {
+                    items: if within && ask.page.after.is_none() { vec![own] } else { Vec::new() },
+                    start_cursor: None,
+                    end_cursor: None,
+                    has_next: false,
+                    has_previous: false,
+                });
+            }
+        };
+        let bounds = time_bounds(ask.after, ask.before);
+        let filters = [bounds.0.to_string(), bounds.1.to_string(), format!("{filter:?}")];
+        let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
+        let plan = ask.page.plan(self, "companies.list", home, &filters, (Direction::Desc, 100))?;
+        let found = self.store.read().await?.list_companies(&filter, bounds, &plan.scan()).await?;
+        let page = plan.page(self, found, |company| Key {
+            at: company.created_at.as_millisecond(),
+            id: company.id.to_string(),
+        });
+        let (found, page) = page.take();
+        let mut items = Vec::with_capacity(found.len());
+        for company in found {
+            items.push(self.with_owner(company).await?);
+        }
+        Ok(page.fill(items))
+    }
+
+    /// Changes a company.
+    ///
+    /// # Errors
+    /// [`AppError::Unprocessable`] for a route that is taken.
+    pub async fn update_company(
+        &self,
+        caller: &Caller,
+        id: CompanyId,
+        patch: CompanyPatch,
+    ) -> Result<CompanyWithOwner, AppError> {
+        self.permit(caller, Action::UpdateCompany, id, None, "company").await?;
+        let n = self
+            .store
+            .write((id, patch, self.clock.now()), |(id, patch, at), tx| {
+                Box::pin(async move {
+                    if let Some(route) = &patch.route
+                        && tx.is_route_taken(route, *id).await?
+                    {
+                        return Err(AppError::unprocessable("route_taken", "route", "this route is taken"));
+                    }
+                    tx.update_company(*id, patch, *at).await?;
+                    App::note(tx, &[(Change::Company(*id), false)], *at).await
+                })
+            })
+            .await?;
+        self.settle(n).await?;
+        self.describe(id).await
+    }
+
+    /// Changes how a company hands out tokens and enrols: for the command line.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] if there is no such company.
+    pub async fn set_company_settings(
+        &self,
+        id: CompanyId,
+        explicit_scopes: Option<bool>,
+        open_enrolment: Option<bool>,
+    ) -> Result<(), AppError> {
+        let n = self
+            .store
+            .write((id, explicit_scopes, open_enrolment, self.clock.now()), |(id, scopes, open, at), tx| {
+                Box::pin(async move {
+                    if !tx.update_company_settings(*id, *scopes, *open, *at).await? {
+                        return Err(AppError::NotFound("company"));
+                    }
+                    App::note(tx, &[(Change::Company(*id), false)], *at).await
+                })
+            })
+            .await?;
+        self.settle(n).await
+    }
+
+    /// Cuts a connected account from its parent: the parent's keys reach it no more, and tokens they
+    /// minted for it are dead.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] if it is no connected account.
+    pub async fn detach_company(&self, id: CompanyId) -> Result<(), AppError> {
+        let n = self
+            .store
+            .write((id, self.clock.now()), |(id, at), tx| {
+                Box::pin(async move {
+                    if !tx.detach_company(*id, *at).await? {
+                        return Err(AppError::NotFound("connected account"));
+                    }
+                    App::note(tx, &[(Change::Company(*id), true)], *at).await
+                })
+            })
+            .await?;
+        self.settle(n).await
+    }
+}
+
+/// Open interval of milliseconds for `created_after` and `created_before`.
+pub(crate) fn time_bounds(after: Option<Timestamp>, before: Option<Timestamp>) -> (i64, i64) {
+    (after.map_or(i64::MIN, Timestamp::as_millisecond), before.map_or(i64::MAX, Timestamp::as_millisecond))
+}
+
+async fn create(creation: &Creation, tx: &mut Tx) -> Result<(), AppError> {
+    let Creation { ids, ask, by, suffix, at, again } = creation;
+    if *again && tx.find_company(ids.company).await?.is_some() {
+        return Ok(());
+    }
+    let owner = match (ask.parent, ask.email.as_deref(), by) {
+        (Some(parent), Some(email), _) => local_user(tx, parent, email, ask, ids, suffix, *at).await?.id,
+        (_, _, Some(user)) => *user,
+        _ => return Err(AppError::missing("email")),
+    };
+    tx.insert_company(
+        &NewCompany {
+            id: ids.company,
+            parent: ask.parent,
+            owner,
+            title: ask.title.clone(),
+            route: format!("{}-{suffix}", slug(&ask.title, "company")),
+            description: ask.description.clone(),
+            metadata: ask.metadata.clone(),
+            country: ask.country.clone(),
+            send_customer_emails: ask.send_customer_emails.unwrap_or(true),
+            explicit_scopes: false,
+            open_enrolment: false,
+        },
+        *at,
+    )
+    .await?;
+    tx.update_team_role(ids.team, ids.company, owner, Role::Owner, *at).await?;
+    if let Some(parent) = ask.parent {
+        tx.insert_member(ids.member, parent, owner, *at).await?;
+    }
+    Ok(())
+}
+
+/// The user of `parent` for an address, made if there is none.
+async fn local_user(
+    tx: &mut Tx,
+    parent: CompanyId,
+    email: &str,
+    ask: &CreateCompany,
+    ids: &NewIds,
+    suffix: &str,
+    at: Timestamp,
+) -> Result<User, AppError> {
+    for attempt in 0..3 {
+        if let Some(user) = tx.find_local_user(parent, email).await? {
+            return Ok(user);
+        }
+        let stem = slug(email.split('@').next().unwrap_or_default(), "user");
+        let username = match attempt {
+            0 => stem,
+            1 => format!("{stem}-{suffix}"),
+            _ => format!("{stem}-{}", &ids.user.to_string()[20..].to_lowercase()),
+        };
+        let new = NewUser {
+            id: ids.user,
+            person: None,
+            home: Some(parent),
+            username,
+            name: Some(ask.title.clone()),
+            email: Some(email.to_owned()),
+        };
+        // Not stored: either the username or the address is taken. Look again, then try another name.
+        tx.insert_user(&new, at).await?;
+    }
+    tx.find_local_user(parent, email).await?.ok_or(AppError::Conflict {
+        code: "concurrent_change",
+        message: "a concurrent change got in the way; try again".to_owned(),
+        permanent: false,
+    })
+}
+
+/// Lower-case letters, digits and single hyphens, at most thirty; `fallback` if nothing is left.
+pub(crate) fn slug(text: &str, fallback: &str) -> String {
+    let mut slug = String::new();
+    for c in text.chars().flat_map(char::to_lowercase) {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+        if slug.len() >= 30 {
+            break;
+        }
+    }
+    let slug = slug.trim_matches('-');
+    if slug.is_empty() { fallback.to_owned() } else { slug.to_owned() }
+}

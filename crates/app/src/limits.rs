@@ -1,0 +1,113 @@
+//! Rate limits: per company, credential or user, and operation; bad credentials per address.
+
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use governor::clock::{Clock as _, QuantaClock};
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+use hallpass_core::Clock;
+
+use crate::caller::Caller;
+use crate::error::AppError;
+
+/// How much is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Mints a minute and API key.
+    pub mints_per_minute: u32,
+    /// Calls a minute, user and operation.
+    pub user_calls_per_minute: u32,
+    /// Calls a minute, API key and operation, other than mints.
+    pub key_calls_per_minute: u32,
+    /// Calls with a bad credential a minute and address.
+    pub bad_credentials_per_minute: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            mints_per_minute: 12_000,
+            user_calls_per_minute: 600,
+            key_calls_per_minute: 6_000,
+            bad_credentials_per_minute: 60,
+        }
+    }
+}
+
+/// An operation, as limits tell them apart: the route's place in the router.
+pub type Operation = &'static str;
+
+type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, QuantaClock>;
+
+pub(crate) struct Limiter {
+    on: Option<Buckets>,
+}
+
+struct Buckets {
+    mints: Keyed<u128>,
+    users: Keyed<(u128, Operation)>,
+    keys: Keyed<(u128, Operation)>,
+    addresses: Keyed<IpAddr>,
+    clock: QuantaClock,
+}
+
+fn per_minute<K: Hash + Eq + Clone>(n: u32) -> Keyed<K> {
+    let quota = Quota::per_minute(NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN));
+    RateLimiter::dashmap_with_clock(quota, QuantaClock::default())
+}
+
+impl Limiter {
+    pub(crate) fn new(limits: Option<Limits>, _clock: Arc<dyn Clock>) -> Self {
+        let on = limits.map(|limits| Buckets {
+            mints: per_minute(limits.mints_per_minute),
+            users: per_minute(limits.user_calls_per_minute),
+            keys: per_minute(limits.key_calls_per_minute),
+            addresses: per_minute(limits.bad_credentials_per_minute),
+            clock: QuantaClock::default(),
+        });
+        Self { on }
+    }
+
+    /// Counts a call.
+    pub(crate) fn call(&self, caller: &Caller, operation: Operation) -> Result<(), AppError> {
+        let Some(buckets) = &self.on else { return Ok(()) };
+        let id = caller.limit_key();
+        let verdict = match caller {
+            Caller::Key(_) if operation == "access_tokens.create" => buckets.mints.check_key(&id),
+            Caller::Key(_) => buckets.keys.check_key(&(id, operation)),
+            Caller::User(_) => buckets.users.check_key(&(id, operation)),
+        };
+        buckets.answer(verdict)
+    }
+
+    /// Whether an address may still try credentials.
+    pub(crate) fn may_try(&self, address: IpAddr) -> Result<(), AppError> {
+        let Some(buckets) = &self.on else { return Ok(()) };
+        buckets.answer(buckets.addresses.check_key(&address))
+    }
+
+    /// Forgets who has been quiet for a while.
+    pub(crate) fn shrink(&self) {
+        if let Some(buckets) = &self.on {
+            buckets.mints.retain_recent();
+            buckets.users.retain_recent();
+            buckets.keys.retain_recent();
+            buckets.addresses.retain_recent();
+        }
+    }
+}
+
+impl Buckets {
+    fn answer(
+        &self,
+        verdict: Result<(), governor::NotUntil<<QuantaClock as governor::clock::Clock>::Instant>>,
+    ) -> Result<(), AppError> {
+        verdict.map_err(|until| AppError::RateLimited {
+            retry_after_secs: until.wait_time_from(self.clock.now()).as_secs() + 1,
+        })
+    }
+}

@@ -1,0 +1,184 @@
+//! Enrolment: members of a company, their roles on its team.
+
+use hallpass_core::authority::Change;
+use hallpass_core::decision::Action;
+use hallpass_core::entity::Member;
+use hallpass_core::id::{AuthorizedUserId, CompanyId, MemberId, UserId};
+use hallpass_core::role::Role;
+use hallpass_store::{Key, MemberFilter};
+
+use crate::App;
+use crate::caller::Caller;
+use crate::error::AppError;
+use crate::page::{Direction, Page, PageAsk};
+
+/// Which members a list shows.
+#[derive(Clone, Debug)]
+pub struct ListMembers {
+    /// Of this company; none for the caller's.
+    pub company: Option<CompanyId>,
+    /// Narrowed by this.
+    pub filter: MemberFilter,
+    /// Filters that no member of ours can match (plans, promo codes) were given.
+    pub matches_none: bool,
+    /// Which page.
+    pub page: PageAsk,
+}
+
+impl App {
+    /// A company's members.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] for a company out of reach, [`AppError::MissingScopes`].
+    pub async fn list_members(&self, caller: &Caller, ask: ListMembers) -> Result<Page<Member>, AppError> {
+        let company = ask.company.unwrap_or_else(|| caller.home());
+        self.permit(caller, Action::ReadMembers, company, None, "company").await?;
+        let filters = format!("{:?}", ask.filter);
+        let plan = ask.page.plan(self, "members.list", company, &[&filters], (Direction::Desc, 100))?;
+        let found = if ask.matches_none {
+            Vec::new()
+        } else {
+            self.store.read().await?.list_members(company, &ask.filter, &plan.scan()).await?
+        };
+        let by_joining = ask.filter.by_joining;
+        Ok(plan.page(self, found, |member| Key {
+            at: if by_joining { member.joined_at } else { member.created_at }.as_millisecond(),
+            id: member.id.to_string(),
+        }))
+    }
+
+    /// One member, by the membership's id or the user's.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] out of reach, [`AppError::MissingScopes`].
+    pub async fn retrieve_member(&self, caller: &Caller, id: &str) -> Result<Member, AppError> {
+        let mut conn = self.store.read().await?;
+        let found = if let Ok(user) = id.parse::<UserId>() {
+            conn.find_member_of(caller.home(), user).await?
+        } else {
+            let id: MemberId = crate::revocation::parse_id("id", id)?;
+            conn.find_member(id).await?
+        };
+        drop(conn);
+        // Scopes are told apart from absence only where the company is in reach anyway.
+        let Some(member) = found else {
+            self.permit(caller, Action::ReadMembers, caller.home(), None, "member").await?;
+            return Err(AppError::NotFound("member"));
+        };
+        self.permit(caller, Action::ReadMembers, member.company, None, "member").await?;
+        Ok(member)
+    }
+
+    /// Enrols an existing user that the caller can already see (extension).
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] for a user or company out of reach, [`AppError::MissingScopes`].
+    pub async fn enrol_member(
+        &self,
+        caller: &Caller,
+        company: CompanyId,
+        user: UserId,
+    ) -> Result<Member, AppError> {
+        self.permit(caller, Action::ManageMembers, company, None, "company").await?;
+        if !self.store.read().await?.is_user_seen_from(caller.home(), user).await?
+            && !self.made_by(caller.home(), user).await?
+        {
+            return Err(AppError::NotFound("user"));
+        }
+        self.make_member(company, user).await
+    }
+
+    /// Whether a user was made by this company: it may enrol them again after un-enrolling.
+    async fn made_by(&self, company: CompanyId, user: UserId) -> Result<bool, AppError> {
+        Ok(self.user(user).await?.is_some_and(|user| user.home == Some(company)))
+    }
+
+    /// Enrols a user, unconditionally: for the command line and first starts too.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] if there is no such user.
+    pub async fn make_member(&self, company: CompanyId, user: UserId) -> Result<Member, AppError> {
+        let at = self.clock.now();
+        let id = MemberId::generate(at, &*self.entropy);
+        self.store
+            .write((id, company, user, at), |(id, company, user, at), tx| {
+                Box::pin(async move {
+                    tx.insert_member(*id, *company, *user, *at).await?;
+                    tx.find_member_of(*company, *user).await?.ok_or(AppError::NotFound("user"))
+                })
+            })
+            .await
+    }
+
+    /// Ends a user's enrolment: membership, team role, access to private experiences. Their tokens
+    /// for the company are dead.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] if they are not enrolled, [`AppError::MissingScopes`].
+    pub async fn unenrol_member(
+        &self,
+        caller: &Caller,
+        company: CompanyId,
+        user: UserId,
+    ) -> Result<(), AppError> {
+        self.permit(caller, Action::ManageMembers, company, None, "company").await?;
+        let owner = self.company(company).await?.ok_or(AppError::NotFound("company"))?.owner;
+        if owner == user {
+            return Err(AppError::unprocessable("owner", "user_id", "the owner cannot be un-enrolled"));
+        }
+        let n = self
+            .store
+            .write((company, user, self.clock.now()), |(company, user, at), tx| {
+                Box::pin(async move {
+                    let left = tx.revoke_member(*company, *user, *at).await?;
+                    let off_team = tx.revoke_team_role(*company, *user).await?;
+                    if !left && !off_team {
+                        return Err(AppError::NotFound("member"));
+                    }
+                    tx.revoke_all_experience_access(*company, *user).await?;
+                    App::note(tx, &[(Change::Standing(*company, *user), true)], *at).await
+                })
+            })
+            .await?;
+        self.settle(n).await
+    }
+
+    /// Puts a user on a company's team, changes their role there, or takes them off it (none).
+    /// Rights that shrink are decided anew everywhere within a second.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] for a user or company that is not there, or a role that was not held.
+    pub async fn set_team_role(
+        &self,
+        company: CompanyId,
+        user: UserId,
+        role: Option<Role>,
+    ) -> Result<(), AppError> {
+        let owner = self.company(company).await?.ok_or(AppError::NotFound("company"))?.owner;
+        if owner == user && role != Some(Role::Owner) {
+            return Err(AppError::unprocessable("owner", "user_id", "the owner stays on the team"));
+        }
+        if self.user(user).await?.is_none() {
+            return Err(AppError::NotFound("user"));
+        }
+        let at = self.clock.now();
+        let id = AuthorizedUserId::generate(at, &*self.entropy);
+        let n = self
+            .store
+            .write((id, company, user, role, at), |(id, company, user, role, at), tx| {
+                Box::pin(async move {
+                    match role {
+                        Some(role) => tx.update_team_role(*id, *company, *user, *role, *at).await?,
+                        None => {
+                            if !tx.revoke_team_role(*company, *user).await? {
+                                return Err(AppError::NotFound("team member"));
+                            }
+                        }
+                    }
+                    App::note(tx, &[(Change::Standing(*company, *user), false)], *at).await
+                })
+            })
+            .await?;
+        self.settle(n).await
+    }
+}

@@ -1,0 +1,435 @@
+//! Messages: sending, reading, changing.
+//!
+//! A send is decided, checked against the channel's rules, and queued in a [lane]; the writing
+//! transaction checks again that nothing narrowed since ([`lane::Verdict::Redecide`]), so that
+//! whoever loses a right while a message waits does not get it through.
+
+pub mod lane;
+
+use std::sync::Arc;
+
+use hallpass_core::authority::Change;
+use hallpass_core::content::{self, BrokenRule, InvalidContent};
+use hallpass_core::decision::{Action, ChannelKind};
+use hallpass_core::entity::{Channel, Company, Message, PollOption};
+use hallpass_core::id::{MessageId, UserId};
+use hallpass_store::{EventKind, Key};
+
+use crate::caller::Caller;
+use crate::channels::ChannelRef;
+use crate::error::AppError;
+use crate::page::{Direction, Page, PageAsk};
+use crate::profiles::Shown;
+use crate::{App, Ticket};
+use lane::{Pending, Verdict};
+
+/// How often a send is decided again because rights moved while it waited.
+const MAX_DECISIONS: usize = 8;
+
+/// What is to be sent.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the fields are those of Message")]
+pub struct SendMessage {
+    pub channel: ChannelRef,
+    pub content: String,
+    pub poll: Option<Vec<PollOption>>,
+    pub replying_to: Option<MessageId>,
+    /// Files are attached.
+    pub has_attachments: bool,
+}
+
+/// What is changed of a message.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "the fields are those of Message")]
+pub struct EditMessage {
+    pub content: Option<String>,
+    pub pinned: Option<bool>,
+    pub has_attachments: bool,
+}
+
+/// A message with its author as the channel's company shows them.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "two parts, named")]
+pub struct MessageWithAuthor {
+    pub message: Message,
+    pub author: Arc<Shown>,
+}
+
+impl App {
+    /// Sends a message and returns when it is on disk.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] for a channel out of reach, [`AppError::MissingScopes`],
+    /// [`AppError::Forbidden`] (`who_can_post`), [`AppError::Unprocessable`] for a rule of the channel.
+    pub async fn send_message(
+        &self,
+        caller: &Caller,
+        ask: SendMessage,
+        ticket: Option<Ticket>,
+    ) -> Result<MessageWithAuthor, AppError> {
+        check_content(&ask.content)?;
+        let mentions = content::mentions(&ask.content);
+        let at = self.clock.now();
+        let id = MessageId::from_bits(self.bits(ticket));
+        for _ in 0..MAX_DECISIONS {
+            // Before the decision: what narrows later is newer.
+            let rev = self.authority.rev();
+            let action = Action::SendMessage(ChannelKind::Channel);
+            let (channel, permit) = self.permit_channel(caller, action, ask.channel).await?;
+            content::obey(&channel.rules, &ask.content, ask.has_attachments).map_err(broken_rule)?;
+            if ask.has_attachments {
+                return Err(AppError::NotFound("file"));
+            }
+            if let Some(replied) = ask.replying_to {
+                self.must_be_in(&channel, replied).await?;
+            }
+            let author = self.author(caller, &channel).await?;
+            let mentioned = self.resolve_mentions(&channel, &mentions).await?;
+            let message = Message {
+                id,
+                channel: channel.id,
+                position: 0,
+                author,
+                content: Some(ask.content.clone()),
+                mentions: mentioned,
+                mentions_everyone: mentions.everyone,
+                poll: ask.poll.clone(),
+                replying_to: ask.replying_to,
+                created_at: at,
+                updated_at: at,
+                edited: false,
+                pinned: false,
+            };
+            let pending = Pending {
+                message,
+                rev,
+                subjects: watched(caller, &channel),
+                // Those who moderate are not slowed down.
+                cooldown_secs: channel.rules.cooldown_secs.filter(|_| !permit.moderates),
+                may_exist: ticket.is_some_and(|ticket| ticket.is_again()),
+            };
+            match self.lanes.send(pending).await? {
+                Verdict::Stored(message) => {
+                    let author = self.shown(channel.company, author).await?;
+                    return Ok(MessageWithAuthor { message: *message, author });
+                }
+                Verdict::CoolingDown { retry_after_secs } => {
+                    return Err(AppError::Unprocessable {
+                        code: "cooldown",
+                        param: None,
+                        message: format!(
+                            "this channel wants a pause; try again in {retry_after_secs} seconds"
+                        ),
+                        retry_after_secs: Some(retry_after_secs),
+                    });
+                }
+                // Rights moved: apply what moved, then decide again.
+                Verdict::Redecide { n } => self.settle(n).await?,
+            }
+        }
+        Err(AppError::Unavailable("rights change too fast to decide"))
+    }
+
+    /// As whom a message is sent: the user, or for a key the owner of the channel's company.
+    async fn author(&self, caller: &Caller, channel: &Channel) -> Result<UserId, AppError> {
+        match caller.user() {
+            Some(user) => Ok(user),
+            None => Ok(self.company_of(channel).await?.owner),
+        }
+    }
+
+    async fn company_of(&self, channel: &Channel) -> Result<Arc<Company>, AppError> {
+        self.company(channel.company).await?.ok_or(AppError::NotFound("company"))
+    }
+
+    async fn must_be_in(&self, channel: &Channel, replied: MessageId) -> Result<(), AppError> {
+        let found = self.store.read().await?.find_message(replied).await?;
+        match found {
+            Some(message) if message.channel == channel.id => Ok(()),
+            _ => Err(AppError::unprocessable(
+                "reply_not_found",
+                "replying_to_message_id",
+                "the message replied to is not in this channel",
+            )),
+        }
+    }
+
+    async fn resolve_mentions(
+        &self,
+        channel: &Channel,
+        mentions: &content::Mentions,
+    ) -> Result<Vec<UserId>, AppError> {
+        let mut users = Vec::new();
+        for id in &mentions.ids {
+            if self.standing(channel.company, *id).await?.enrolled() {
+                users.push(*id);
+            }
+        }
+        for name in &mentions.usernames {
+            if let Some(user) = self.store.read().await?.find_user_by_username(channel.company, name).await?
+                && !users.contains(&user.id)
+            {
+                users.push(user.id);
+            }
+        }
+        Ok(users)
+    }
+
+    /// A channel's messages, newest first unless asked otherwise.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] for a channel out of reach, [`AppError::MissingScopes`].
+    pub async fn list_messages(
+        &self,
+        caller: &Caller,
+        channel: ChannelRef,
+        page: &PageAsk,
+    ) -> Result<Page<MessageWithAuthor>, AppError> {
+        let action = Action::ReadMessages(ChannelKind::Channel);
+        let (channel, _) = self.permit_channel(caller, action, channel).await?;
+        let filter = channel.id.to_string();
+        let plan = page.plan(self, "messages.list", channel.company, &[&filter], (Direction::Desc, 100))?;
+        let scan = plan.scan();
+        let from = scan.from.as_ref().map(|key| key.at);
+        let found =
+            self.store.read().await?.list_messages(channel.id, scan.descending, from, scan.limit).await?;
+        let page = plan.page(self, found, |message| Key { at: message.position, id: String::new() });
+        let (found, page) = page.take();
+        let mut items = Vec::with_capacity(found.len());
+        for message in found {
+            let author = self.shown(channel.company, message.author).await?;
+            items.push(MessageWithAuthor { message, author });
+        }
+        Ok(page.fill(items))
+    }
+
+    /// One message.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] out of reach, without access, or deleted.
+    pub async fn retrieve_message(
+        &self,
+        caller: &Caller,
+        id: MessageId,
+    ) -> Result<MessageWithAuthor, AppError> {
+        let (message, channel, _) =
+            self.permit_message(caller, Action::ReadMessages(ChannelKind::Channel), id).await?;
+        let author = self.shown(channel.company, message.author).await?;
+        Ok(MessageWithAuthor { message, author })
+    }
+
+    async fn permit_message(
+        &self,
+        caller: &Caller,
+        action: Action,
+        id: MessageId,
+    ) -> Result<(Message, Arc<Channel>, bool), AppError> {
+        let found = self.store.read().await?.find_message(id).await?;
+        let message = found.ok_or(AppError::NotFound("message"))?;
+        let (channel, permit) = self
+            .permit_channel(caller, action, ChannelRef::Feed(message.channel))
+            .await
+            .map_err(|error| match error {
+                AppError::NotFound(_) => AppError::NotFound("message"),
+                error => error,
+            })?;
+        Ok((message, channel, permit.moderates))
+    }
+
+    /// Changes a message: its text by its author, its pin by those who moderate.
+    ///
+    /// # Errors
+    /// As for sending; [`AppError::Forbidden`] for somebody else's message.
+    pub async fn edit_message(
+        &self,
+        caller: &Caller,
+        id: MessageId,
+        edit: EditMessage,
+    ) -> Result<MessageWithAuthor, AppError> {
+        for _ in 0..MAX_DECISIONS {
+            let rev = self.authority.rev();
+            let action = Action::SendMessage(ChannelKind::Channel);
+            let (message, channel, moderates) = self.permit_message(caller, action, id).await?;
+            let own = self.author(caller, &channel).await? == message.author;
+            if edit.content.is_some() && !own {
+                return Err(AppError::Forbidden {
+                    code: "not_author",
+                    message: "only its author edits a message".to_owned(),
+                });
+            }
+            if edit.pinned.is_some() && !moderates {
+                return Err(AppError::Forbidden {
+                    code: "not_moderator",
+                    message: "only those who moderate the channel pin messages".to_owned(),
+                });
+            }
+            if let Some(text) = &edit.content {
+                check_content(text)?;
+                content::obey(&channel.rules, text, edit.has_attachments).map_err(broken_rule)?;
+            }
+            if edit.has_attachments {
+                return Err(AppError::NotFound("file"));
+            }
+            let mentions = edit.content.as_deref().map(content::mentions).unwrap_or_default();
+            let mentioned = self.resolve_mentions(&channel, &mentions).await?;
+            let change = Decided {
+                id,
+                rev,
+                subjects: watched(caller, &channel),
+                channel: channel.id,
+                at: self.clock.now(),
+                what: What::Edit {
+                    content: edit.content.clone(),
+                    mentioned,
+                    everyone: mentions.everyone,
+                    pinned: edit.pinned,
+                },
+            };
+            match self.change(change).await? {
+                Changed::Done => return self.retrieve_own(&channel, id).await,
+                Changed::Redecide { n } => self.settle(n).await?,
+            }
+        }
+        Err(AppError::Unavailable("rights change too fast to decide"))
+    }
+
+    async fn retrieve_own(&self, channel: &Channel, id: MessageId) -> Result<MessageWithAuthor, AppError> {
+        let found = self.store.read().await?.find_message(id).await?;
+        let message = found.ok_or(AppError::NotFound("message"))?;
+        let author = self.shown(channel.company, message.author).await?;
+        Ok(MessageWithAuthor { message, author })
+    }
+
+    /// Deletes a message: by its author, or those who moderate the channel.
+    ///
+    /// # Errors
+    /// [`AppError::Forbidden`] for somebody else's message, [`AppError::NotFound`] if it is gone.
+    pub async fn delete_message(&self, caller: &Caller, id: MessageId) -> Result<(), AppError> {
+        for _ in 0..MAX_DECISIONS {
+            let rev = self.authority.rev();
+            let action = Action::DeleteMessage(ChannelKind::Channel);
+            let (message, channel, moderates) = self.permit_message(caller, action, id).await?;
+            let own = self.author(caller, &channel).await? == message.author;
+            if !own && !moderates {
+                return Err(AppError::Forbidden {
+                    code: "not_author",
+                    message: "only its author or those who moderate the channel delete a message".to_owned(),
+                });
+            }
+            let change = Decided {
+                id,
+                rev,
+                subjects: watched(caller, &channel),
+                channel: channel.id,
+                at: self.clock.now(),
+                what: What::Delete,
+            };
+            match self.change(change).await? {
+                Changed::Done => return Ok(()),
+                Changed::Redecide { n } => self.settle(n).await?,
+            }
+        }
+        Err(AppError::Unavailable("rights change too fast to decide"))
+    }
+
+    /// Writes one change of a message with its event, unless rights moved since it was decided.
+    async fn change(&self, change: Decided) -> Result<Changed, AppError> {
+        self.store
+            .write(change, |change, tx| {
+                Box::pin(async move {
+                    if let Some(n) = lane::moved_since(tx, change.rev, &change.subjects).await? {
+                        return Ok(Changed::Redecide { n });
+                    }
+                    let gone = AppError::NotFound("message");
+                    let (id, at) = (change.id, change.at);
+                    let kind = match &change.what {
+                        What::Delete => {
+                            if !tx.delete_message(id, at).await? {
+                                return Err(gone);
+                            }
+                            EventKind::MessageDeleted
+                        }
+                        What::Edit { content, mentioned, everyone, pinned } => {
+                            let before = tx.find_message(id).await?.ok_or(AppError::NotFound("message"))?;
+                            let edited = content.is_some() && *content != before.content;
+                            let text = content
+                                .as_deref()
+                                .filter(|_| edited)
+                                .map(|text| (text, mentioned.as_slice(), *everyone));
+                            if !tx.update_message(id, text, edited, *pinned, at).await? {
+                                return Err(gone);
+                            }
+                            if edited || pinned.is_none() {
+                                EventKind::MessageEdited
+                            } else {
+                                EventKind::MessagePinned
+                            }
+                        }
+                    };
+                    tx.insert_event(change.channel, kind, &id.to_string(), at).await?;
+                    Ok(Changed::Done)
+                })
+            })
+            .await
+    }
+}
+
+/// A change to a stored message, decided at `rev`.
+struct Decided {
+    id: MessageId,
+    rev: u64,
+    subjects: Vec<Change>,
+    channel: hallpass_core::id::ChatFeedId,
+    at: jiff::Timestamp,
+    what: What,
+}
+
+enum What {
+    Edit { content: Option<String>, mentioned: Vec<UserId>, everyone: bool, pinned: Option<bool> },
+    Delete,
+}
+
+enum Changed {
+    Done,
+    Redecide { n: u64 },
+}
+
+/// On what a write in a channel depends: an entry about one of these after the decision voids it.
+fn watched(caller: &Caller, channel: &Channel) -> Vec<Change> {
+    let mut subjects = vec![
+        Change::Channel(channel.id),
+        Change::Experience(channel.experience),
+        Change::Company(channel.company),
+    ];
+    match caller {
+        Caller::Key(live) => {
+            subjects.push(Change::Key(live.key.id));
+            subjects.extend(live.key.app.map(Change::App));
+        }
+        Caller::User(user) => {
+            subjects.extend_from_slice(user.subjects());
+            subjects.push(Change::Access(channel.experience, user.user()));
+        }
+    }
+    subjects
+}
+
+fn check_content(text: &str) -> Result<(), AppError> {
+    content::check(text).map_err(|invalid| {
+        let code = match invalid {
+            InvalidContent::Empty => "content_empty",
+            InvalidContent::TooLong => "content_too_long",
+            InvalidContent::Nul => "nul_character",
+        };
+        AppError::unprocessable(code, "content", invalid.to_string())
+    })
+}
+
+fn broken_rule(rule: BrokenRule) -> AppError {
+    let (code, message) = match rule {
+        BrokenRule::BannedWord => ("banned_word", "the message contains a word that is banned here"),
+        BrokenRule::BannedUrl => ("banned_url", "links are banned in this channel"),
+        BrokenRule::BannedMedia => ("banned_media", "media is banned in this channel"),
+    };
+    AppError::unprocessable(code, "content", message)
+}

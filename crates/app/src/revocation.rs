@@ -1,0 +1,110 @@
+//! Revoking: one entry on the authority log, and every node knows within a second.
+
+use std::str::FromStr;
+
+use hallpass_core::authority::Change;
+use hallpass_core::id::{ApiKeyId, CompanyId, TokenId, UserId};
+use hallpass_token::TokenError;
+
+use crate::App;
+use crate::caller::Caller;
+use crate::error::AppError;
+
+/// What is to be revoked.
+#[derive(Clone, Debug)]
+pub enum Revoke {
+    /// The token with this text.
+    Token(String),
+    /// The token with this `jti`.
+    Jti(TokenId),
+    /// Every token of a user in a company.
+    User(CompanyId, UserId),
+    /// An API key, and every token it minted.
+    Key(ApiKeyId),
+}
+
+impl App {
+    /// Revokes. A key revokes within the companies it reaches; a user, their own tokens there.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] for what the caller does not reach, [`AppError::MissingScopes`] for
+    /// revoking keys without `developer:manage_api_key`.
+    pub async fn revoke(&self, caller: &Caller, what: Revoke) -> Result<(), AppError> {
+        match what {
+            Revoke::Token(text) => self.revoke_token_text(caller, &text).await,
+            Revoke::Jti(jti) => {
+                // A jti does not say whose it is: the entry speaks only for the key's own company, and
+                // matches that company's tokens and those its keys minted.
+                let Caller::Key(live) = caller else {
+                    return Err(AppError::Forbidden {
+                        code: "user_token",
+                        message: "revoking by jti needs an API key; send the token itself".to_owned(),
+                    });
+                };
+                self.narrow(vec![Change::Token(live.key.company, jti)]).await
+            }
+            Revoke::User(company, user) => {
+                self.may_revoke_in(caller, company, user).await?;
+                self.narrow(vec![Change::Standing(company, user)]).await
+            }
+            Revoke::Key(id) => self.revoke_api_key(caller, id).await,
+        }
+    }
+
+    async fn may_revoke_in(&self, caller: &Caller, company: CompanyId, user: UserId) -> Result<(), AppError> {
+        match caller {
+            Caller::Key(live) => {
+                let record = self.company(company).await?.ok_or(AppError::NotFound("company"))?;
+                if !self.reaches(&live.key, &record).await? {
+                    return Err(AppError::NotFound("company"));
+                }
+                if self.store.read().await?.find_user(user).await?.is_none()
+                    || !self.store.read().await?.is_user_seen_from(company, user).await?
+                {
+                    return Err(AppError::NotFound("user"));
+                }
+                Ok(())
+            }
+            Caller::User(own) if own.user() == user && own.company() == company => Ok(()),
+            Caller::User(_) => Err(AppError::NotFound("user")),
+        }
+    }
+
+    async fn revoke_token_text(&self, caller: &Caller, text: &str) -> Result<(), AppError> {
+        let ring = self.keyring.ring().await?;
+        let claims = match ring.verifier.verify_access(text, self.clock.now()) {
+            Ok(claims) => claims,
+            // Dead already: what was asked for is true.
+            Err(TokenError::Expired { .. }) => return Ok(()),
+            Err(_) => return Err(AppError::invalid("token", "token is not one of ours")),
+        };
+        let company = claims.company_id.ok_or(AppError::NotFound("token"))?;
+        let reached = match caller {
+            Caller::Key(live) => match self.company(company).await? {
+                Some(record) => self.reaches(&live.key, &record).await?,
+                None => false,
+            },
+            Caller::User(own) => own.user() == claims.sub && own.company() == company,
+        };
+        if !reached {
+            return Err(AppError::NotFound("token"));
+        }
+        self.narrow(vec![Change::Token(company, claims.jti)]).await
+    }
+
+    /// Appends kills to the authority log and applies them here.
+    pub(crate) async fn narrow(&self, changes: Vec<Change>) -> Result<(), AppError> {
+        let at = self.clock.now();
+        let changes: Vec<(Change, bool)> = changes.into_iter().map(|change| (change, true)).collect();
+        let n = self
+            .store
+            .write((changes, at), |(changes, at), tx| Box::pin(App::note(tx, changes, *at)))
+            .await?;
+        self.settle(n).await
+    }
+}
+
+/// Reads an id of a parameter.
+pub(crate) fn parse_id<T: FromStr>(param: &'static str, text: &str) -> Result<T, AppError> {
+    text.parse().map_err(|_| AppError::invalid(param, format!("{param} is not an id of the right kind")))
+}

@@ -1,0 +1,248 @@
+//! Users: who is seen by whom, and who may change which profile.
+
+use std::sync::Arc;
+
+use hallpass_core::authority::Change;
+use hallpass_core::decision::Action;
+use hallpass_core::entity::User;
+use hallpass_core::id::{CompanyId, UserId};
+use hallpass_store::{Key, StoreError, UserPatch};
+
+use crate::App;
+use crate::caller::Caller;
+use crate::error::AppError;
+use crate::page::{Direction, Page, PageAsk};
+
+/// How a path names a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserRef {
+    /// `user_…`
+    Id(UserId),
+    /// The caller's own.
+    Me,
+    /// A username, as the company means it.
+    Username(String),
+}
+
+/// A user with the name to show.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UserProfile {
+    /// The user.
+    pub user: Arc<User>,
+    /// The company's override, else the global name.
+    pub name: Option<String>,
+}
+
+/// What is changed of a profile.
+#[derive(Clone, Debug, Default)]
+pub struct UpdateUser {
+    /// Overrides in this company; none for the global profile.
+    pub company: Option<CompanyId>,
+    /// The global fields, or the name of the override.
+    pub patch: UserPatch,
+}
+
+impl App {
+    /// A user, as `company` (or the caller's) shows them.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] for a user or company out of reach.
+    pub async fn retrieve_user(
+        &self,
+        caller: &Caller,
+        user: &UserRef,
+        company: Option<CompanyId>,
+    ) -> Result<UserProfile, AppError> {
+        let home = company.unwrap_or_else(|| caller.home());
+        self.permit(caller, Action::ReadUsers, home, None, "company").await?;
+        let id = self.resolve(caller, user, home).await?;
+        self.profile(id, Some(home)).await
+    }
+
+    /// The users enrolled in a company, newest first.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] for a company out of reach.
+    pub async fn list_users(
+        &self,
+        caller: &Caller,
+        company: Option<CompanyId>,
+        query: &str,
+        page: &PageAsk,
+    ) -> Result<Page<UserProfile>, AppError> {
+        let home = company.unwrap_or_else(|| caller.home());
+        self.permit(caller, Action::ReadUsers, home, None, "company").await?;
+        let plan = page.plan(self, "users.list", home, &[query], (Direction::Desc, 50))?;
+        let found = self.store.read().await?.list_users(home, query, &plan.scan()).await?;
+        let page = plan.page(self, found, |user| Key { at: 0, id: user.id.to_string() });
+        let (found, page) = page.take();
+        let mut items = Vec::with_capacity(found.len());
+        for user in found {
+            let name = self.shown(home, user.id).await?.name.clone();
+            items.push(UserProfile { user: Arc::new(user), name });
+        }
+        Ok(page.fill(items))
+    }
+
+    /// Changes a profile: with a company, what that company shows; without, the global one.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] for a user out of reach, [`AppError::Forbidden`] for a global profile
+    /// that is not the caller's to edit, [`AppError::Unprocessable`] for a username that is taken.
+    pub async fn update_user(
+        &self,
+        caller: &Caller,
+        user: &UserRef,
+        ask: UpdateUser,
+    ) -> Result<UserProfile, AppError> {
+        let home = ask.company.unwrap_or_else(|| caller.home());
+        self.permit(caller, Action::UpdateProfile, home, None, "company").await?;
+        let id = self.resolve(caller, user, home).await?;
+        if let Caller::User(own) = caller
+            && own.user() != id
+        {
+            return Err(AppError::Forbidden {
+                code: "not_own_profile",
+                message: "a user token edits its own user's profile only".to_owned(),
+            });
+        }
+        match ask.company {
+            Some(company) => self.update_override(company, id, ask.patch).await?,
+            None => self.update_global(caller, id, ask.patch).await?,
+        }
+        self.profile(id, ask.company).await
+    }
+
+    async fn update_override(
+        &self,
+        company: CompanyId,
+        id: UserId,
+        patch: UserPatch,
+    ) -> Result<(), AppError> {
+        if patch.username.is_some() {
+            return Err(AppError::invalid("username", "a company cannot override the username"));
+        }
+        if patch.bio.is_some() {
+            return Err(AppError::invalid("bio", "a company cannot override the bio"));
+        }
+        let Some(name) = patch.name else { return Ok(()) };
+        let n = self
+            .store
+            .write((company, id, name, self.clock.now()), |(company, id, name, at), tx| {
+                Box::pin(async move {
+                    tx.update_name_override(*company, *id, name.as_deref(), *at).await?;
+                    App::note(tx, &[(Change::Standing(*company, *id), false)], *at).await
+                })
+            })
+            .await?;
+        self.settle(n).await
+    }
+
+    async fn update_global(&self, caller: &Caller, id: UserId, patch: UserPatch) -> Result<(), AppError> {
+        let user = self.user(id).await?.ok_or(AppError::NotFound("user"))?;
+        if let Caller::Key(live) = caller
+            && user.home != Some(live.key.company)
+        {
+            return Err(AppError::Forbidden {
+                code: "not_own_user",
+                message: "only its own user edits this global profile; name a company to override it there"
+                    .to_owned(),
+            });
+        }
+        let home = user.home;
+        let n = self
+            .store
+            .write((id, home, patch, self.clock.now()), |(id, home, patch, at), tx| {
+                Box::pin(async move {
+                    let taken =
+                        || AppError::unprocessable("username_taken", "username", "this username is taken");
+                    if let Some(username) = &patch.username
+                        && tx.is_username_taken(*home, username, *id).await?
+                    {
+                        return Err(taken());
+                    }
+                    tx.update_user(*id, patch, *at).await.map_err(|error| match error {
+                        StoreError::Conflict => taken(),
+                        error => error.into(),
+                    })?;
+                    App::note(tx, &[(Change::User(*id), false)], *at).await
+                })
+            })
+            .await?;
+        self.settle(n).await
+    }
+
+    /// The user that a path names, if the caller may know of them through `company`.
+    async fn resolve(&self, caller: &Caller, user: &UserRef, company: CompanyId) -> Result<UserId, AppError> {
+        let not_found = AppError::NotFound("user");
+        let id = match (user, caller) {
+            (UserRef::Me, Caller::User(own)) => return Ok(own.user()),
+            (UserRef::Me, Caller::Key(_)) => {
+                return Err(AppError::Forbidden {
+                    code: "api_key",
+                    message: "an API key has no user of its own".to_owned(),
+                });
+            }
+            (UserRef::Id(id), Caller::User(own)) if own.user() == *id => return Ok(*id),
+            (UserRef::Id(id), _) => *id,
+            (UserRef::Username(name), _) => {
+                let found = self.store.read().await?.find_user_by_username(company, name).await?;
+                return Ok(found.ok_or(not_found)?.id);
+            }
+        };
+        let seen = self.standing(company, id).await?.enrolled()
+            || self.store.read().await?.is_user_seen_from(company, id).await?;
+        if seen { Ok(id) } else { Err(not_found) }
+    }
+
+    pub(crate) async fn profile(
+        &self,
+        id: UserId,
+        company: Option<CompanyId>,
+    ) -> Result<UserProfile, AppError> {
+        let user = self.user(id).await?.ok_or(AppError::NotFound("user"))?;
+        let name = match company {
+            Some(company) => self.shown(company, id).await?.name.clone(),
+            None => user.name.clone(),
+        };
+        Ok(UserProfile { user, name })
+    }
+
+    /// Deactivates a user everywhere: their tokens are dead within a second.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] if there is no active user with that id.
+    pub async fn deactivate_user(&self, id: UserId) -> Result<(), AppError> {
+        let n = self
+            .store
+            .write((id, self.clock.now()), |(id, at), tx| {
+                Box::pin(async move {
+                    if !tx.deactivate_user(*id, *at).await? {
+                        return Err(AppError::NotFound("active user"));
+                    }
+                    App::note(tx, &[(Change::User(*id), true)], *at).await
+                })
+            })
+            .await?;
+        self.settle(n).await
+    }
+
+    /// Undoes a deactivation; tokens from before stay dead.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] if there is no such user.
+    pub async fn reactivate_user(&self, id: UserId) -> Result<(), AppError> {
+        let n = self
+            .store
+            .write((id, self.clock.now()), |(id, at), tx| {
+                Box::pin(async move {
+                    if !tx.reactivate_user(*id).await? {
+                        return Err(AppError::NotFound("user"));
+                    }
+                    App::note(tx, &[(Change::User(*id), false)], *at).await
+                })
+            })
+            .await?;
+        self.settle(n).await
+    }
+}

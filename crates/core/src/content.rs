@@ -1,0 +1,256 @@
+//! What a message may say: the checks every text passes, and the rules of its channel.
+//!
+//! Rules look at a folded form of the text — compatibility forms composed, case folded, invisible
+//! characters dropped — so that full-width letters or a zero-width space hide nothing. What is stored
+//! is always the text as it was sent.
+
+use linkify::{LinkFinder, LinkKind};
+use unicode_normalization::UnicodeNormalization;
+
+use crate::entity::ChannelRules;
+use crate::id::UserId;
+
+/// The most characters (Unicode scalar values) of a message.
+pub const MAX_CONTENT_CHARS: usize = 20_000;
+/// The most banned words of a channel, and characters of one.
+pub const MAX_BANNED_WORDS: usize = 500;
+/// The most characters of a banned word.
+pub const MAX_BANNED_WORD_CHARS: usize = 100;
+/// The most people one message mentions.
+pub const MAX_MENTIONS: usize = 50;
+
+/// Why a text cannot be a message at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidContent {
+    /// Nothing to see: empty, blank, or invisible characters only.
+    #[error("the message is empty")]
+    Empty,
+    /// Longer than [`MAX_CONTENT_CHARS`].
+    #[error("the message is longer than {MAX_CONTENT_CHARS} characters")]
+    TooLong,
+    /// U+0000, which no text needs and not every store keeps.
+    #[error("the text contains a NUL character")]
+    Nul,
+}
+
+/// Which rule of a channel a message breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrokenRule {
+    /// It contains a banned word.
+    BannedWord,
+    /// It contains a link.
+    BannedUrl,
+    /// It carries media.
+    BannedMedia,
+}
+
+/// Checks that a text can be a message.
+///
+/// # Errors
+/// Why not.
+pub fn check(text: &str) -> Result<(), InvalidContent> {
+    let mut chars = 0;
+    let mut visible = false;
+    for c in text.chars() {
+        if c == '\0' {
+            return Err(InvalidContent::Nul);
+        }
+        chars += 1;
+        visible |= !c.is_whitespace() && !is_invisible(c) && !c.is_control();
+    }
+    if chars > MAX_CONTENT_CHARS {
+        return Err(InvalidContent::TooLong);
+    }
+    if visible { Ok(()) } else { Err(InvalidContent::Empty) }
+}
+
+/// Checks a message against its channel's rules.
+///
+/// # Errors
+/// The first rule it breaks.
+pub fn obey(rules: &ChannelRules, text: &str, has_attachments: bool) -> Result<(), BrokenRule> {
+    if !rules.ban_media && !rules.ban_urls && rules.banned_words.is_empty() {
+        return Ok(());
+    }
+    let folded = fold(text);
+    if rules.ban_media && (has_attachments || folded.contains("![")) {
+        return Err(BrokenRule::BannedMedia);
+    }
+    if rules.ban_urls && has_link(&folded) {
+        return Err(BrokenRule::BannedUrl);
+    }
+    if rules.banned_words.iter().any(|word| has_word(&folded, &fold(word))) {
+        return Err(BrokenRule::BannedWord);
+    }
+    Ok(())
+}
+
+/// The form in which rules see a text.
+fn fold(text: &str) -> String {
+    text.nfkc().filter(|c| !is_invisible(*c)).flat_map(char::to_lowercase).collect()
+}
+
+/// Characters that take no room: zero-width, joiners, direction marks, soft hyphen, variation
+/// selectors, tags.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// A link: with a scheme, `www.`, a Markdown target, or a bare host with a top-level domain.
+fn has_link(folded: &str) -> bool {
+    let mut finder = LinkFinder::new();
+    finder.kinds(&[LinkKind::Url]).url_must_have_scheme(false);
+    finder.links(folded).next().is_some() || folded.contains("](")
+}
+
+/// Whether `word` stands in `text` on its own. A word in a script without spaces is found anywhere.
+fn has_word(text: &str, word: &str) -> bool {
+    let word = word.trim();
+    if word.is_empty() {
+        return false;
+    }
+    let joins = |outer: Option<char>, inner: Option<char>| {
+        let alphabetic = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() && !spaceless(c));
+        alphabetic(outer) && alphabetic(inner)
+    };
+    text.match_indices(word).any(|(start, found)| {
+        let end = start + found.len();
+        !joins(text[..start].chars().next_back(), found.chars().next())
+            && !joins(text[end..].chars().next(), found.chars().next_back())
+    })
+}
+
+/// Scripts whose words are not separated by spaces.
+fn spaceless(c: char) -> bool {
+    matches!(c,
+        '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
+        | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}'
+        | '\u{20000}'..='\u{3ffff}')
+}
+
+/// Whom a text mentions: `@username`, `<@user_…>`, `@everyone`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mentions {
+    /// Usernames, lower case, each once, in order.
+    pub usernames: Vec<String>,
+    /// Ids, each once, in order.
+    pub ids: Vec<UserId>,
+    /// `@everyone`.
+    pub everyone: bool,
+}
+
+/// Finds whom a text mentions, at most [`MAX_MENTIONS`]; code spans and fences mention nobody.
+pub fn mentions(text: &str) -> Mentions {
+    let mut found = Mentions::default();
+    if !text.contains('@') {
+        return found;
+    }
+    let mut in_code = false;
+    let mut before = None;
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let tail = &rest[c.len_utf8()..];
+        if c == '`' {
+            in_code = !in_code;
+        } else if c == '@' && !in_code && found.usernames.len() + found.ids.len() < MAX_MENTIONS {
+            let name: &str = {
+                let end = tail
+                    .find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_')
+                    .unwrap_or(tail.len());
+                &tail[..end]
+            };
+            if before == Some('<') && tail[name.len()..].starts_with('>') {
+                if let Ok(id) = name.parse::<UserId>()
+                    && !found.ids.contains(&id)
+                {
+                    found.ids.push(id);
+                }
+            } else if !before.is_some_and(char::is_alphanumeric) {
+                // Not the middle of an address.
+                let name = name.trim_matches(['-', '_']).to_lowercase();
+                if name == "everyone" {
+                    found.everyone = true;
+                } else if !name.is_empty() && !found.usernames.contains(&name) {
+                    found.usernames.push(name);
+                }
+            }
+        }
+        before = Some(c);
+        rest = tail;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn banning(words: &[&str]) -> ChannelRules {
+        ChannelRules { banned_words: words.iter().map(|w| (*w).to_owned()).collect(), ..Default::default() }
+    }
+
+    #[test]
+    fn blank_and_invisible_texts_are_empty() {
+        for text in ["", " ", "\n\t", "\u{200b}", "\u{200b} \u{feff}\u{202e}", "\u{e0020}"] {
+            assert_eq!(check(text), Err(InvalidContent::Empty), "{text:?}");
+        }
+        assert_eq!(check("a\0b"), Err(InvalidContent::Nul));
+        assert_eq!(check(&"x".repeat(MAX_CONTENT_CHARS)), Ok(()));
+        assert_eq!(check(&"x".repeat(MAX_CONTENT_CHARS + 1)), Err(InvalidContent::TooLong));
+        for text in ["👋", "שלום", "a\u{200b}b", "👩\u{200d}👩\u{200d}👧"] {
+            assert_eq!(check(text), Ok(()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_banned_word_is_found_in_disguise_and_not_inside_others() {
+        let rules = banning(&["Spam", "free money", "禁止"]);
+        for text in ["spam", "SPAM!", "no sp\u{200b}am", "ｓｐａｍ", "free money now", "これは禁止です"]
+        {
+            assert_eq!(obey(&rules, text, false), Err(BrokenRule::BannedWord), "{text:?}");
+        }
+        for text in ["spammer", "antispam", "free moneybags", "ok"] {
+            assert_eq!(obey(&rules, text, false), Ok(()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn links_are_found_with_and_without_a_scheme() {
+        let rules = ChannelRules { ban_urls: true, ..Default::default() };
+        for text in [
+            "https://example.com",
+            "see www.example.com",
+            "example.com/x",
+            "[x](//evil.example)",
+            "HTTPS://EXAMPLE.COM",
+            "ht\u{200b}tps://example.com",
+            "ｈｔｔｐｓ：／／example.com",
+        ] {
+            assert_eq!(obey(&rules, text, false), Err(BrokenRule::BannedUrl), "{text:?}");
+        }
+        for text in ["hello", "1.5 is a number", "e.g. this", "wait...what"] {
+            assert_eq!(obey(&rules, text, false), Ok(()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn media_is_an_attachment_or_an_image() {
+        let rules = ChannelRules { ban_media: true, ..Default::default() };
+        assert_eq!(obey(&rules, "x", true), Err(BrokenRule::BannedMedia));
+        assert_eq!(obey(&rules, "![a](b)", false), Err(BrokenRule::BannedMedia));
+        assert_eq!(obey(&rules, "x", false), Ok(()));
+    }
+
+    #[test]
+    fn mentions_are_found_outside_code_and_addresses() {
+        let id = UserId::from_bits(7);
+        let found = mentions(&format!("@Ann, (@ben) <@{id}> a@b.com `@cleo` @everyone @ann @- @"));
+        assert_eq!(found.usernames, ["ann", "ben"]);
+        assert_eq!(found.ids, [id]);
+        assert!(found.everyone);
+    }
+}
