@@ -142,6 +142,40 @@ impl App {
         Ok(ids.company)
     }
 
+    /// Makes a top-level company whose owner is a new user without a person behind: for tests and the
+    /// command line.
+    ///
+    /// # Errors
+    /// [`AppError::Unprocessable`] for a username that is taken.
+    pub async fn make_top_company(
+        &self,
+        title: &str,
+        owner_username: &str,
+    ) -> Result<(CompanyId, UserId), AppError> {
+        let at = self.clock.now();
+        let owner = UserId::generate(at, &*self.entropy);
+        let new = NewUser {
+            id: owner,
+            person: None,
+            home: None,
+            username: owner_username.to_owned(),
+            name: Some(owner_username.to_owned()),
+            email: None,
+        };
+        self.store
+            .write((new, at), |(new, at), tx| {
+                Box::pin(async move {
+                    if tx.insert_user(new, *at).await? {
+                        return Ok(());
+                    }
+                    Err(AppError::unprocessable("username_taken", "username", "this username is taken"))
+                })
+            })
+            .await?;
+        let ask = CreateCompany { title: title.to_owned(), ..CreateCompany::default() };
+        Ok((self.make_company(ask, Some(owner), None).await?, owner))
+    }
+
     /// A few random characters that make a route or username unique.
     pub(crate) fn suffix(&self) -> String {
         const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";

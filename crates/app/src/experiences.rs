@@ -64,6 +64,14 @@ impl App {
         self.experience_details(id).await
     }
 
+    /// Whether the caller may make experiences in a company.
+    ///
+    /// # Errors
+    /// As for [`create_experience`](Self::create_experience).
+    pub async fn may_create_experience(&self, caller: &Caller, company: CompanyId) -> Result<(), AppError> {
+        self.permit(caller, Action::CreateExperience, company, None, "company").await.map(drop)
+    }
+
     /// Makes an experience, unconditionally: for first starts too.
     pub(crate) async fn make_experience(
         &self,

@@ -24,6 +24,15 @@ pub struct IdempotencyScope<'a> {
     pub body: &'a [u8],
 }
 
+/// The answer that was given before.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    /// HTTP status.
+    pub status: u16,
+    /// The body.
+    pub answer: String,
+}
+
 /// A claimed key.
 #[derive(Clone, Copy, Debug)]
 pub struct Ticket {
@@ -55,7 +64,7 @@ impl App {
         &self,
         caller: &Caller,
         ask: IdempotencyScope<'_>,
-    ) -> Result<Result<Ticket, StoredAnswer>, AppError> {
+    ) -> Result<Result<Ticket, Replay>, AppError> {
         let (company, id) = (caller.home().to_string(), caller.id());
         let parts = [
             company.as_bytes(),
@@ -81,7 +90,7 @@ impl App {
                 "idempotency_secret",
                 "the first answer to this idempotency key held a secret and is not kept",
             )),
-            Claim::Done(answer) => Ok(Err(answer)),
+            Claim::Done(StoredAnswer { status, answer: Some(answer) }) => Ok(Err(Replay { status, answer })),
             Claim::OtherBody => Err(AppError::conflict(
                 "idempotency_mismatch",
                 "this idempotency key was used before with another body",
@@ -94,27 +103,40 @@ impl App {
         }
     }
 
-    /// Keeps the answer for replays.
+    /// Keeps the answer for replays; none if it carried a secret.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn complete_idempotency(&self, ticket: Ticket, answer: StoredAnswer) -> Result<(), AppError> {
-        Ok(self
-            .store
-            .write((ticket.scope, answer), |(scope, answer), tx| {
+    pub async fn complete_idempotency(
+        &self,
+        ticket: Ticket,
+        status: u16,
+        answer: Option<String>,
+    ) -> Result<(), AppError> {
+        self.store
+            .write((ticket.scope, StoredAnswer { status, answer }), |(scope, answer), tx| {
                 Box::pin(tx.complete_idempotency_key(scope, answer))
             })
             .await
-            .map_err(|error: StoreError| AppError::from(error))?)
+            .map_err(|error: StoreError| AppError::from(error))
     }
 
-    /// Gives a claim back: the operation did nothing, the next attempt may be different.
+    /// Gives a claim back. With `did_nothing` the next attempt may even have another body; without, it
+    /// takes over under the same operation id, because this one may have got through.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn release_idempotency(&self, ticket: Ticket) -> Result<(), AppError> {
+    pub async fn release_idempotency(&self, ticket: Ticket, did_nothing: bool) -> Result<(), AppError> {
         self.store
-            .write(ticket.scope, |scope, tx| Box::pin(tx.release_idempotency_key(scope)))
+            .write((ticket.scope, did_nothing), |(scope, did_nothing), tx| {
+                Box::pin(async move {
+                    if *did_nothing {
+                        tx.release_idempotency_key(scope).await
+                    } else {
+                        tx.relax_idempotency_key(scope).await
+                    }
+                })
+            })
             .await
             .map_err(|error: StoreError| AppError::from(error))
     }

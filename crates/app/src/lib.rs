@@ -20,6 +20,7 @@ mod limits;
 pub mod members;
 pub mod messages;
 mod page;
+mod people;
 mod profiles;
 pub mod revocation;
 pub mod users;
@@ -32,13 +33,14 @@ use hallpass_core::decision::Standing;
 use hallpass_core::entity::{ApiKey, Channel, Company, User};
 use hallpass_core::id::{ApiKeyId, AppId, ChatFeedId, CompanyId, ExperienceId, UserId};
 use hallpass_core::{Clock, Entropy};
+pub use hallpass_store::{ChannelPatch, CompanyPatch, ExperiencePatch, MemberFilter, UserPatch};
 use hallpass_store::{Store, Tx};
 use hallpass_token::{CursorKey, MacKey, MasterKey, SecretHash};
 use jiff::{SignedDuration, Timestamp};
 
 pub use caller::{Caller, UserCaller};
 pub use error::{AppError, Unauthenticated};
-pub use idempotency::{IdempotencyScope, Ticket};
+pub use idempotency::{IdempotencyScope, Replay, Ticket};
 pub use limits::{Limits, Operation};
 pub use page::{Direction, Page, PageAsk};
 
@@ -135,24 +137,16 @@ impl App {
             app: AppId::generate(parts.clock.now(), &*parts.entropy),
             at: parts.clock.now(),
         };
-        let (check, mode) = (facts.check.clone(), facts.mode);
-        let (kept_check, kept_mode, builtin_app) =
-            parts.store.write(facts, |facts, tx| Box::pin(remember(facts, tx))).await?;
-        if kept_mode != mode {
-            return Err(AppError::conflict(
-                "wrong_mode",
-                format!(
-                    "this database was made by `hallpass {}`",
-                    if mode == "dev" { "serve" } else { "dev" }
-                ),
-            ));
-        }
-        if kept_check != check {
-            return Err(AppError::conflict(
-                "wrong_master_key",
-                "the master key is not the one this database was made with",
-            ));
-        }
+        let builtin_app = parts
+            .store
+            .write(facts, |facts, tx| {
+                Box::pin(async move {
+                    let (check, mode, app) = remember(facts, tx).await?;
+                    must_fit(facts, &check, &mode)?;
+                    Ok::<_, AppError>(app)
+                })
+            })
+            .await?;
         let builtin_app = builtin_app
             .parse()
             .map_err(|_| AppError::conflict("corrupt", "the built-in app's id does not parse"))?;
@@ -175,7 +169,7 @@ impl App {
             lanes: Lanes::start(parts.store.clone()),
             cursors: CursorKey::derive(&parts.master),
             idempotency: parts.master.derive_mac("idempotency"),
-            limits: limits::Limiter::new(parts.limits, Arc::clone(&parts.clock)),
+            limits: limits::Limiter::new(parts.limits),
             tokens: caller::TokenCache::new(&authority),
             keys_by_hash: Cache::new(&authority, 10_000),
             keys: Cache::new(&authority, 10_000),
@@ -220,6 +214,7 @@ impl App {
     /// Those of the store.
     pub async fn do_chores(&self) -> Result<(), AppError> {
         let now = self.clock.now();
+        self.limits.shrink();
         let used = std::mem::take(&mut *self.used_keys.lock());
         let before = now - (LONGEST_TOKEN_LIFE + AUTHORITY_MARGIN);
         let yesterday = now - SignedDuration::from_hours(24);
@@ -316,6 +311,24 @@ async fn remember(facts: &Facts, tx: &mut Tx) -> Result<(String, String, String)
         tx.insert_app(facts.app, None, "Chat", facts.at).await?;
     }
     Ok((check, mode, app))
+}
+
+/// Refuses a database that was made in the other mode or with another master key.
+fn must_fit(facts: &Facts, check: &str, mode: &str) -> Result<(), AppError> {
+    if mode != facts.mode {
+        let maker = if facts.mode == "dev" { "serve" } else { "dev" };
+        return Err(AppError::conflict(
+            "wrong_mode",
+            format!("this database was made by `hallpass {maker}`"),
+        ));
+    }
+    if check != facts.check {
+        return Err(AppError::conflict(
+            "wrong_master_key",
+            "the master key is not the one this database was made with",
+        ));
+    }
+    Ok(())
 }
 
 fn hex(bytes: &[u8]) -> String {

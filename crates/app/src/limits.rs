@@ -3,13 +3,12 @@
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 
 use governor::clock::{Clock as _, QuantaClock};
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
-use hallpass_core::Clock;
 
+use crate::App;
 use crate::caller::Caller;
 use crate::error::AppError;
 
@@ -61,7 +60,7 @@ fn per_minute<K: Hash + Eq + Clone>(n: u32) -> Keyed<K> {
 }
 
 impl Limiter {
-    pub(crate) fn new(limits: Option<Limits>, _clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(limits: Option<Limits>) -> Self {
         let on = limits.map(|limits| Buckets {
             mints: per_minute(limits.mints_per_minute),
             users: per_minute(limits.user_calls_per_minute),
@@ -109,5 +108,23 @@ impl Buckets {
         verdict.map_err(|until| AppError::RateLimited {
             retry_after_secs: until.wait_time_from(self.clock.now()).as_secs() + 1,
         })
+    }
+}
+
+impl App {
+    /// Counts a call against the caller's limits.
+    ///
+    /// # Errors
+    /// [`AppError::RateLimited`].
+    pub fn count_call(&self, caller: &Caller, operation: Operation) -> Result<(), AppError> {
+        self.limits.call(caller, operation)
+    }
+
+    /// Counts a bad credential against its sender's address.
+    ///
+    /// # Errors
+    /// [`AppError::RateLimited`].
+    pub fn count_bad_credential(&self, address: IpAddr) -> Result<(), AppError> {
+        self.limits.may_try(address)
     }
 }

@@ -1,8 +1,10 @@
 //! Enrolment: members of a company, their roles on its team.
 
+use std::sync::Arc;
+
 use hallpass_core::authority::Change;
 use hallpass_core::decision::Action;
-use hallpass_core::entity::Member;
+use hallpass_core::entity::{Company, Member};
 use hallpass_core::id::{AuthorizedUserId, CompanyId, MemberId, UserId};
 use hallpass_core::role::Role;
 use hallpass_store::{Key, MemberFilter};
@@ -51,7 +53,11 @@ impl App {
     ///
     /// # Errors
     /// [`AppError::NotFound`] out of reach, [`AppError::MissingScopes`].
-    pub async fn retrieve_member(&self, caller: &Caller, id: &str) -> Result<Member, AppError> {
+    pub async fn retrieve_member(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<(Member, Arc<Company>), AppError> {
         let mut conn = self.store.read().await?;
         let found = if let Ok(user) = id.parse::<UserId>() {
             conn.find_member_of(caller.home(), user).await?
@@ -66,7 +72,12 @@ impl App {
             return Err(AppError::NotFound("member"));
         };
         self.permit(caller, Action::ReadMembers, member.company, None, "member").await?;
-        Ok(member)
+        self.with_company(member).await
+    }
+
+    async fn with_company(&self, member: Member) -> Result<(Member, Arc<Company>), AppError> {
+        let company = self.company(member.company).await?.ok_or(AppError::NotFound("company"))?;
+        Ok((member, company))
     }
 
     /// Enrols an existing user that the caller can already see (extension).
@@ -78,14 +89,14 @@ impl App {
         caller: &Caller,
         company: CompanyId,
         user: UserId,
-    ) -> Result<Member, AppError> {
+    ) -> Result<(Member, Arc<Company>), AppError> {
         self.permit(caller, Action::ManageMembers, company, None, "company").await?;
         if !self.store.read().await?.is_user_seen_from(caller.home(), user).await?
             && !self.made_by(caller.home(), user).await?
         {
             return Err(AppError::NotFound("user"));
         }
-        self.make_member(company, user).await
+        self.with_company(self.make_member(company, user).await?).await
     }
 
     /// Whether a user was made by this company: it may enrol them again after un-enrolling.
@@ -122,6 +133,14 @@ impl App {
         user: UserId,
     ) -> Result<(), AppError> {
         self.permit(caller, Action::ManageMembers, company, None, "company").await?;
+        self.end_membership(company, user).await
+    }
+
+    /// Ends a user's enrolment, unconditionally: for the command line too.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] if they are not enrolled, [`AppError::Unprocessable`] for the owner.
+    pub async fn end_membership(&self, company: CompanyId, user: UserId) -> Result<(), AppError> {
         let owner = self.company(company).await?.ok_or(AppError::NotFound("company"))?.owner;
         if owner == user {
             return Err(AppError::unprocessable("owner", "user_id", "the owner cannot be un-enrolled"));

@@ -1,1 +1,23 @@
-//! http
+//! The HTTP face of Hallpass: routes, extractors, bodies, error mapping, pages.
+//!
+//! A request passes the [edge], is authenticated and translated by extractors, decided and done by a
+//! use case of `hallpass-app`, and translated back. No rule of the business lives here.
+
+mod access_log;
+mod api;
+mod edge;
+mod error;
+mod extract;
+mod idempotent;
+mod openapi;
+mod ops;
+mod pages;
+mod router;
+mod serve;
+mod state;
+mod version;
+
+pub use error::Code;
+pub use router::{openapi_json, router, routes_of_api};
+pub use serve::serve;
+pub use state::{DevPage, HttpPolicy};

@@ -32,9 +32,16 @@ const LIST_DOWN: &str = concat!(
      ORDER BY created_at DESC, id DESC LIMIT $4"
 );
 
-pub(crate) const ALL: &[&str] = &[FIND, FIND_BY_HASH, INSERT, COUNT_LIVE, REVOKE, TOUCH, LIST_DOWN];
+const LIST_UP: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM api_keys WHERE company_id = $1 AND (created_at, id) > ($2, $3)
+     ORDER BY created_at ASC, id ASC LIMIT $4"
+);
 
-/// Keys of one company, newest first.
+pub(crate) const ALL: &[&str] = &[FIND, FIND_BY_HASH, INSERT, COUNT_LIVE, REVOKE, TOUCH, LIST_DOWN, LIST_UP];
+
+/// Keys of one company.
 pub type KeyPage = Vec<ApiKey>;
 
 /// A key to be stored.
@@ -96,10 +103,11 @@ impl Conn {
         row.map(ApiKey::try_from).transpose()
     }
 
-    /// A company's keys, newest first.
+    /// A company's keys by creation time.
     pub async fn list_api_keys(&mut self, company: CompanyId, scan: &Scan) -> Result<KeyPage, StoreError> {
         let (at, id) = scan.start();
-        let rows: Vec<Row> = on!(self, c => sqlx::query_as(LIST_DOWN)
+        let statement = if scan.descending { LIST_DOWN } else { LIST_UP };
+        let rows: Vec<Row> = on!(self, c => sqlx::query_as(statement)
             .bind(company.to_string()).bind(at).bind(id).bind(scan.limit).fetch_all(c).await)?;
         rows.into_iter().map(ApiKey::try_from).collect()
     }

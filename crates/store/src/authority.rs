@@ -13,7 +13,11 @@ const HEAD: &str = "SELECT n, (SELECT MIN(n) FROM authority_log) AS oldest FROM 
 const SINCE: &str =
     "SELECT n, kind, subject, scope, kills FROM authority_log WHERE n > $1 ORDER BY n LIMIT 1000";
 const KILLS: &str = "SELECT n, kind, subject, scope, kills FROM authority_log WHERE kills ORDER BY n";
-const PRUNE: &str = "DELETE FROM authority_log WHERE at < $1";
+// The old end only: entries of different nodes' clocks may interleave, and a hole in the middle would
+// look like an entry that is missing.
+const PRUNE: &str = "DELETE FROM authority_log WHERE n < COALESCE(
+         (SELECT n FROM authority_log WHERE at >= $1 ORDER BY n LIMIT 1),
+         (SELECT n + 1 FROM authority_head WHERE id = 1))";
 
 /// The most entries that one read of the log returns.
 pub const AUTHORITY_PAGE: usize = 1000;
@@ -99,7 +103,8 @@ impl Tx {
         })
     }
 
-    /// Forgets entries from before `before`; tokens that old are dead by themselves.
+    /// Forgets the entries before the first one that is from `before` or later; tokens that old are
+    /// dead by themselves.
     pub async fn prune_authority(&mut self, before: Timestamp) -> Result<(), StoreError> {
         on!(self.0, c => sqlx::query(PRUNE).bind(before.as_millisecond()).execute(c).await.map(drop))?;
         Ok(())

@@ -179,7 +179,7 @@ impl Conn {
         (after, before): (i64, i64),
         scan: &Scan,
     ) -> Result<Vec<Company>, StoreError> {
-        let (at, id) = scan.start();
+        let (at, id) = scan.start_within(after, before);
         let (statement, subject) = match (filter, scan.descending) {
             (CompanyFilter::ChildrenOf(parent), true) => (CHILDREN_DOWN, parent.to_string()),
             (CompanyFilter::ChildrenOf(parent), false) => (CHILDREN_UP, parent.to_string()),

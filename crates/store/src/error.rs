@@ -45,9 +45,13 @@ impl From<sqlx::Error> for StoreError {
                 (_, Some(code)) if is_outage(code) => Self::Unavailable(Some(error)),
                 _ => Self::Database(error),
             },
-            E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed | E::Protocol(_) => {
-                Self::Unavailable(Some(error))
-            }
+            E::Configuration(_)
+            | E::Io(_)
+            | E::Tls(_)
+            | E::PoolTimedOut
+            | E::PoolClosed
+            | E::WorkerCrashed
+            | E::Protocol(_) => Self::Unavailable(Some(error)),
             _ => Self::Database(error),
         }
     }
@@ -55,11 +59,12 @@ impl From<sqlx::Error> for StoreError {
 
 /// Codes that say the engine cannot serve now, rather than that the statement is wrong.
 fn is_outage(code: &str) -> bool {
-    // PostgreSQL's are five characters: connection, resources (disk full, too many clients),
-    // intervention, system; lock time-out; a primary that no longer is one. SQLite's are shorter.
+    // PostgreSQL's are five characters: connection, authorisation, resources (disk full, too many clients),
+    // intervention, system; lock time-out; a primary that no longer is one; a transaction or session
+    // that idled too long; a database that takes no connections. SQLite's are shorter.
     if code.len() == 5 {
-        return ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class))
-            || matches!(code, "55P03" | "25006");
+        return ["08", "28", "53", "57", "58"].iter().any(|class| code.starts_with(class))
+            || matches!(code, "55P03" | "25006" | "25P03" | "25P04" | "55000" | "3D000");
     }
     // SQLite primary codes: PERM, BUSY, LOCKED, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL, NOTADB.
     code.parse::<u32>()

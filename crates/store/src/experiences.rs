@@ -50,7 +50,8 @@ const LIST_UP: &str = concat!(
     "ORDER BY e.created_at ASC, e.id ASC LIMIT $9"
 );
 const PRODUCTS: &str = "SELECT p.id, p.title, p.route FROM experience_products x
-     JOIN products p ON p.id = x.product_id WHERE x.experience_id = $1 ORDER BY x.created_at, p.id LIMIT 100";
+     JOIN products p ON p.id = x.product_id WHERE x.experience_id = $1 ORDER BY x.created_at, x.product_id
+     LIMIT 100";
 const PRODUCT_OWNER: &str = "SELECT company_id FROM products WHERE id = $1";
 const INSERT: &str =
     "INSERT INTO experiences (id, company_id, app_id, name, is_public, sort_order, created_at, updated_at)
@@ -67,7 +68,7 @@ const ATTACH: &str = "INSERT INTO experience_products (experience_id, product_id
 const DETACH: &str =
     "DELETE FROM experience_products WHERE experience_id = $1 AND product_id = $2 RETURNING product_id";
 const COPY_PRODUCTS: &str = "INSERT INTO experience_products (experience_id, product_id, created_at)
-     SELECT $2, product_id, $3 FROM experience_products WHERE experience_id = $1";
+     SELECT CAST($2 AS TEXT), product_id, CAST($3 AS BIGINT) FROM experience_products WHERE experience_id = $1";
 const HAS_ACCESS: &str = "SELECT 1 FROM experience_members WHERE experience_id = $1 AND user_id = $2";
 const GRANT: &str = "INSERT INTO experience_members (experience_id, user_id, created_at)
      VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
@@ -180,7 +181,7 @@ impl Conn {
         filter: &ExperienceFilter,
         scan: &Scan,
     ) -> Result<Vec<Experience>, StoreError> {
-        let (at, id) = scan.start();
+        let (at, id) = scan.start_within(filter.after, filter.before);
         let statement = if scan.descending { LIST_DOWN } else { LIST_UP };
         let rows: Vec<Row> = on!(self, c => sqlx::query_as(statement)
             .bind(company.to_string()).bind(at).bind(id).bind(filter.after).bind(filter.before)

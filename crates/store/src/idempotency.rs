@@ -7,15 +7,16 @@ use crate::error::StoreError;
 
 const CLAIM: &str = "INSERT INTO idempotency_keys (scope_hash, body_hash, operation, created_at, leased_at)
      VALUES ($1, $2, $3, $4, $4) ON CONFLICT (scope_hash) DO NOTHING RETURNING operation";
-const FIND: &str =
-    "SELECT body_hash, operation, status, answer, leased_at FROM idempotency_keys WHERE scope_hash = $1";
-const RENEW: &str = "UPDATE idempotency_keys SET leased_at = $2 WHERE scope_hash = $1";
+const FIND: &str = "SELECT body_hash, status, answer, leased_at FROM idempotency_keys WHERE scope_hash = $1";
+const TAKE_OVER: &str = "UPDATE idempotency_keys SET leased_at = $3
+     WHERE scope_hash = $1 AND leased_at = $2 AND status IS NULL RETURNING operation";
+const RELAX: &str = "UPDATE idempotency_keys SET leased_at = 0 WHERE scope_hash = $1 AND status IS NULL";
 const COMPLETE: &str = "UPDATE idempotency_keys SET status = $2, answer = $3 WHERE scope_hash = $1";
 const RELEASE: &str = "DELETE FROM idempotency_keys WHERE scope_hash = $1 AND status IS NULL";
 const EXPIRE: &str = "DELETE FROM idempotency_keys WHERE scope_hash = $1 AND created_at < $2";
 const PRUNE: &str = "DELETE FROM idempotency_keys WHERE created_at < $1";
 
-pub(crate) const ALL: &[&str] = &[CLAIM, FIND, RENEW, COMPLETE, RELEASE, EXPIRE, PRUNE];
+pub(crate) const ALL: &[&str] = &[CLAIM, FIND, TAKE_OVER, RELAX, COMPLETE, RELEASE, EXPIRE, PRUNE];
 
 /// An answer kept for replay; no text if it carried a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +52,6 @@ const KEPT_MILLIS: i64 = 24 * 3600 * 1000;
 #[derive(sqlx::FromRow)]
 struct Row {
     body_hash: Vec<u8>,
-    operation: String,
     status: Option<i64>,
     answer: Option<String>,
     leased_at: i64,
@@ -75,7 +75,10 @@ impl Tx {
         if claimed.is_some() {
             return Ok(Claim::Mine { operation, again: false });
         }
-        let row: Row = on!(self.0, c => sqlx::query_as(FIND).bind(scope.to_vec()).fetch_one(c).await)?;
+        let row: Option<Row> =
+            on!(self.0, c => sqlx::query_as(FIND).bind(scope.to_vec()).fetch_optional(c).await)?;
+        // Given back between the two statements: begin again.
+        let row = row.ok_or(StoreError::Serialization)?;
         if row.body_hash != body {
             return Ok(Claim::OtherBody);
         }
@@ -87,8 +90,11 @@ impl Tx {
         if now - row.leased_at < LEASE_MILLIS {
             return Ok(Claim::Busy);
         }
-        on!(self.0, c => sqlx::query(RENEW).bind(scope.to_vec()).bind(now).execute(c).await.map(drop))?;
-        let operation = u128::from_str_radix(&row.operation, 16).map_err(|_| corrupt("operation"))?;
+        // Others may have read the same dead lease; one of us finds it unchanged.
+        let taken: Option<String> = on!(self.0, c => sqlx::query_scalar(TAKE_OVER)
+            .bind(scope.to_vec()).bind(row.leased_at).bind(now).fetch_optional(c).await)?;
+        let Some(operation) = taken else { return Ok(Claim::Busy) };
+        let operation = u128::from_str_radix(&operation, 16).map_err(|_| corrupt("operation"))?;
         Ok(Claim::Mine { operation, again: true })
     }
 
@@ -101,6 +107,12 @@ impl Tx {
         on!(self.0, c => sqlx::query(COMPLETE)
             .bind(scope.to_vec()).bind(i64::from(answer.status)).bind(&answer.answer)
             .execute(c).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Lets the next attempt take over at once, under the same operation id.
+    pub async fn relax_idempotency_key(&mut self, scope: &[u8; 32]) -> Result<(), StoreError> {
+        on!(self.0, c => sqlx::query(RELAX).bind(scope.to_vec()).execute(c).await.map(drop))?;
         Ok(())
     }
 

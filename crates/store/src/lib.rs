@@ -13,6 +13,7 @@ mod dialect;
 mod error;
 mod experiences;
 mod facts;
+mod file;
 mod idempotency;
 mod members;
 mod messages;
@@ -23,15 +24,14 @@ mod team;
 mod users;
 mod writer;
 
-use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use futures_util::FutureExt;
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, PgPool, SqlitePool};
+use sqlx::{ConnectOptions, Connection, PgPool, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
 pub use api_keys::{KeyPage, NewApiKey};
@@ -50,7 +50,8 @@ pub use users::{NewUser, Profile, UserPatch};
 pub use writer::WriteFuture;
 
 use conn::Inner;
-use writer::{Job, Write};
+use file::DatabaseFile;
+use writer::{Order, Write};
 
 /// Where the data lives.
 #[derive(Clone, Debug)]
@@ -74,7 +75,7 @@ pub struct Store {
 
 #[derive(Clone)]
 enum Pools {
-    Sqlite { read: SqlitePool, write: mpsc::Sender<Box<dyn Job>> },
+    Sqlite { file: DatabaseFile, read: SqlitePool, write: mpsc::Sender<Order> },
     Postgres(PgPool),
 }
 
@@ -100,6 +101,17 @@ fn sqlite_options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
+/// A database that fails under a migration is one thing, a schema that does not fit another.
+fn migration(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::Execute(error) => match StoreError::from(error) {
+            StoreError::Database(error) => StoreError::Migrate(MigrateError::Execute(error)),
+            outage => outage,
+        },
+        error => StoreError::Migrate(error),
+    }
+}
+
 impl Store {
     /// Opens the database and brings its schema up to date.
     ///
@@ -111,7 +123,8 @@ impl Store {
             Database::Sqlite(path) => {
                 let options = sqlite_options(path);
                 let mut writer = options.connect().await?;
-                SQLITE_MIGRATIONS.run(&mut writer).await?;
+                SQLITE_MIGRATIONS.run(&mut writer).await.map_err(migration)?;
+                let file = DatabaseFile::opened(path)?;
                 let read = SqlitePoolOptions::new()
                     .max_connections(4)
                     .min_connections(1)
@@ -119,7 +132,8 @@ impl Store {
                     .acquire_timeout(Duration::from_secs(5))
                     .connect_with(options.clone().read_only(true))
                     .await?;
-                Pools::Sqlite { read, write: writer::start(options, writer) }
+                let write = writer::start(options, file.clone(), writer);
+                Pools::Sqlite { file, read, write }
             }
             Database::Postgres { url, max_connections } => {
                 let options = PgConnectOptions::from_str(url)?
@@ -131,13 +145,18 @@ impl Store {
                         ("idle_in_transaction_session_timeout", "10s"),
                         ("default_transaction_isolation", "read committed"),
                     ])
+                    .options(PLANNER)
                     .disable_statement_logging();
+                // A migration may take its time, and may wait for another node's.
+                let patient = options.clone().options([("statement_timeout", "0"), ("lock_timeout", "0")]);
+                let mut migrating = patient.connect().await?;
+                POSTGRES_MIGRATIONS.run(&mut migrating).await.map_err(migration)?;
+                migrating.close().await?;
                 let pool = PgPoolOptions::new()
                     .max_connections(*max_connections)
                     .acquire_timeout(Duration::from_secs(5))
                     .connect_with(options)
                     .await?;
-                POSTGRES_MIGRATIONS.run(&pool).await?;
                 Pools::Postgres(pool)
             }
         };
@@ -155,7 +174,10 @@ impl Store {
     /// [`StoreError::Unavailable`] if none can be had within five seconds.
     pub async fn read(&self) -> Result<Conn, StoreError> {
         Ok(Conn(match &self.pools {
-            Pools::Sqlite { read, .. } => Inner::SqliteRead(read.acquire().await?),
+            Pools::Sqlite { file, read, .. } => {
+                file.check_database()?;
+                Inner::SqliteRead(read.acquire().await?)
+            }
             Pools::Postgres(pool) => Inner::Postgres(pool.acquire().await?),
         }))
     }
@@ -163,9 +185,10 @@ impl Store {
     /// Runs `op` in a write transaction and returns when it is on disk.
     ///
     /// `op` may run more than once, and must do nothing but SQL. If it fails, nothing it wrote stays.
+    /// It must not go on after an error of the store: an engine may have given the transaction up.
     ///
     /// # Errors
-    /// What `op` returns, or a [`StoreError`] if the commit failed.
+    /// What `op` returns, or a [`StoreError`] if the commit failed; [`StoreError::Panicked`] if `op` did.
     pub async fn write<D, T, E, F>(&self, data: D, op: F) -> Result<T, E>
     where
         D: Send + Sync + 'static,
@@ -177,7 +200,7 @@ impl Store {
             Pools::Sqlite { write, .. } => {
                 let (reply, answer) = oneshot::channel();
                 let job = Box::new(Write { data, op, outcome: None, reply });
-                write.send(job).await.map_err(|_| StoreError::Unavailable(None))?;
+                write.send(Order::Write(job)).await.map_err(|_| StoreError::Unavailable(None))?;
                 answer.await.map_err(|_| StoreError::Unavailable(None))?
             }
             Pools::Postgres(pool) => {
@@ -190,10 +213,19 @@ impl Store {
         }
     }
 
-    /// Waits for writes under way and closes every connection.
+    /// Waits for writes under way and closes every connection. Who still holds a [`Conn`] holds this
+    /// up. Afterwards everything is [`StoreError::Unavailable`].
     pub async fn close(&self) {
         match &self.pools {
-            Pools::Sqlite { read, .. } => read.close().await,
+            Pools::Sqlite { read, write, .. } => {
+                read.close().await;
+                // The last to close folds the log into the database.
+                let (done, closed) = oneshot::channel();
+                if write.send(Order::Close(done)).await.is_ok() {
+                    // An error says that it closed in some other way.
+                    drop(closed.await);
+                }
+            }
             Pools::Postgres(pool) => pool.close().await,
         }
     }
@@ -225,10 +257,7 @@ where
     let conn = pool.acquire().await.map_err(StoreError::from)?;
     let mut tx = Tx(Conn(Inner::Postgres(conn)));
     execute(&mut tx, "BEGIN").await?;
-    let outcome = AssertUnwindSafe(op(data, &mut tx))
-        .catch_unwind()
-        .await
-        .unwrap_or_else(|_| Err(StoreError::Panicked.into()));
+    let outcome = writer::caught(data, op, &mut tx).await;
     let end = match &outcome {
         // In a transaction that a swallowed error has doomed, a bare COMMIT succeeds and rolls back.
         // The SELECT before it does not succeed.
@@ -245,6 +274,38 @@ where
             Err(outcome.err().unwrap_or_else(|| end.into()))
         }
     }
+}
+
+/// Every statement of ours has an index to walk, in whose order lists come. PostgreSQL's planner would
+/// rather read and sort everything as long as a table is small, its statistics are old, or a plan has
+/// to fit any parameters, and keeps that plan when the table has grown.
+#[doc(hidden)]
+pub const PLANNER: [(&str, &str); 2] = [("enable_seqscan", "off"), ("enable_bitmapscan", "off")];
+
+/// Every statement of the store, for the tests that prepare and explain them.
+#[doc(hidden)]
+pub fn statements(shared: bool) -> Vec<&'static str> {
+    let common = [
+        api_keys::ALL,
+        authority::ALL,
+        channels::ALL,
+        companies::ALL,
+        experiences::ALL,
+        facts::ALL,
+        idempotency::ALL,
+        members::ALL,
+        members::everybody::ALL,
+        messages::ALL,
+        signing_keys::ALL,
+        team::ALL,
+        users::ALL,
+    ];
+    let engine = if shared {
+        [dialect::postgres::ALL, members::these_postgres::ALL]
+    } else {
+        [dialect::sqlite::ALL, members::these_sqlite::ALL]
+    };
+    common.concat().into_iter().chain(engine.concat()).chain(messages::chunks()).collect()
 }
 
 /// Runs statements that take no parameters and return nothing of interest.

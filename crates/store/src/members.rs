@@ -7,10 +7,10 @@ use hallpass_core::role::Role;
 use hallpass_core::scope::ScopeSet;
 use jiff::Timestamp;
 
-use crate::conn::{Conn, Tx, on};
+use crate::conn::{Conn, Inner, Tx, on};
 use crate::error::StoreError;
 use crate::page::Scan;
-use crate::row::{parsed, time};
+use crate::row::{like_pattern, parsed, time, to_json};
 
 macro_rules! columns {
     () => {
@@ -23,16 +23,75 @@ macro_rules! columns {
     };
 }
 // $2/$3 the key, $4/$5 created within, $6 status or '', $7 access level or '', $8 name pattern or '',
-// $9 e-mail pattern or '', $10 user ids as a JSON array or ''.
+// $9 e-mail pattern or ''.
 macro_rules! filters {
-    () => {
-        " AND m.created_at > $4 AND m.created_at < $5 AND ($6 = '' OR m.status = $6)
+    ($created_at:literal) => {
+        concat!(" AND ", $created_at, " > $4 AND ", $created_at, " < $5 AND ($6 = '' OR m.status = $6)
           AND ($7 = '' OR ($7 = 'admin') = EXISTS (SELECT 1 FROM authorized_users t
                 WHERE t.company_id = m.company_id AND t.user_id = m.user_id))
-          AND ($8 = '' OR u.username_key LIKE $8 OR LOWER(COALESCE(u.name, '')) LIKE $8
-               OR ($9 <> '' AND COALESCE(u.email_key, '') LIKE $9))
-          AND ($10 = '' OR $10 LIKE '%\"' || m.user_id || '\"%')"
+          AND ($8 = '' OR u.username_key LIKE $8 ESCAPE '\\' OR COALESCE(
+                (SELECT o.name_key FROM profile_overrides o
+                 WHERE o.company_id = m.company_id AND o.user_id = m.user_id), u.name_key, '') LIKE $8 ESCAPE '\\'
+               OR ($9 <> '' AND COALESCE(u.email_key, '') LIKE $9 ESCAPE '\\'))")
     };
+}
+// `$created_at` is spelled so that a walk by another key does not leave that key's index for its bounds.
+macro_rules! walk {
+    ($from:expr, $key:literal, $created_at:literal, $beyond:literal, $order:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM ",
+            $from,
+            " JOIN users u ON u.id = m.user_id WHERE m.company_id = $1 AND (m.",
+            $key,
+            ", m.id) ",
+            $beyond,
+            " ($2, $3)",
+            filters!($created_at),
+            " ORDER BY m.",
+            $key,
+            " ",
+            $order,
+            ", m.id ",
+            $order,
+            " LIMIT $10"
+        )
+    };
+}
+/// The lists of members that start from `$from`.
+macro_rules! walks {
+    ($(#[$doc:meta])* $name:ident, $from:expr) => {
+        $(#[$doc])*
+        pub(crate) mod $name {
+            pub(crate) const CREATED_DOWN: &str = walk!($from, "created_at", "m.created_at", "<", "DESC");
+            pub(crate) const CREATED_UP: &str = walk!($from, "created_at", "m.created_at", ">", "ASC");
+            pub(crate) const JOINED_DOWN: &str = walk!($from, "joined_at", "(m.created_at + 0)", "<", "DESC");
+            pub(crate) const JOINED_UP: &str = walk!($from, "joined_at", "(m.created_at + 0)", ">", "ASC");
+            pub(crate) const ALL: &[&str] = &[CREATED_DOWN, CREATED_UP, JOINED_DOWN, JOINED_UP];
+
+            pub(super) fn choose(by_joining: bool, descending: bool) -> &'static str {
+                match (by_joining, descending) {
+                    (false, true) => CREATED_DOWN,
+                    (false, false) => CREATED_UP,
+                    (true, true) => JOINED_DOWN,
+                    (true, false) => JOINED_UP,
+                }
+            }
+        }
+    };
+}
+walks! {
+    /// Along the company's index.
+    everybody, "members m"
+}
+walks! {
+    /// From the users of the JSON array $11, who are few, so that they are not looked for among everybody.
+    these_sqlite, concat!(crate::dialect::sqlite_texts!("$11"), " AS wanted JOIN members m ON m.user_id = wanted.id")
+}
+walks! {
+    /// The same.
+    these_postgres, concat!(crate::dialect::postgres_texts!("$11"), " AS wanted JOIN members m ON m.user_id = wanted.id")
 }
 
 const STANDING: &str = "SELECT
@@ -46,38 +105,6 @@ const FIND_BY_USER: &str = concat!(
     columns!(),
     " FROM members m JOIN users u ON u.id = m.user_id WHERE m.company_id = $1 AND m.user_id = $2"
 );
-const CREATED_DOWN: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM members m JOIN users u ON u.id = m.user_id
-      WHERE m.company_id = $1 AND (m.created_at, m.id) < ($2, $3)",
-    filters!(),
-    " ORDER BY m.created_at DESC, m.id DESC LIMIT $11"
-);
-const CREATED_UP: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM members m JOIN users u ON u.id = m.user_id
-      WHERE m.company_id = $1 AND (m.created_at, m.id) > ($2, $3)",
-    filters!(),
-    " ORDER BY m.created_at ASC, m.id ASC LIMIT $11"
-);
-const JOINED_DOWN: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM members m JOIN users u ON u.id = m.user_id
-      WHERE m.company_id = $1 AND (m.joined_at, m.id) < ($2, $3)",
-    filters!(),
-    " ORDER BY m.joined_at DESC, m.id DESC LIMIT $11"
-);
-const JOINED_UP: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM members m JOIN users u ON u.id = m.user_id
-      WHERE m.company_id = $1 AND (m.joined_at, m.id) > ($2, $3)",
-    filters!(),
-    " ORDER BY m.joined_at ASC, m.id ASC LIMIT $11"
-);
 const JOIN: &str = "INSERT INTO members (id, company_id, user_id, status, joined_at, created_at, updated_at)
      VALUES ($1, $2, $3, 'joined', $4, $4, $4)
      ON CONFLICT (company_id, user_id) DO UPDATE
@@ -88,8 +115,7 @@ const LEAVE: &str = "UPDATE members SET status = 'left', updated_at = $3
      WHERE company_id = $1 AND user_id = $2 AND status = 'joined' RETURNING id";
 const COUNT: &str = "UPDATE companies SET member_count = member_count + $2 WHERE id = $1";
 
-pub(crate) const ALL: &[&str] =
-    &[STANDING, FIND, FIND_BY_USER, CREATED_DOWN, CREATED_UP, JOINED_DOWN, JOINED_UP, JOIN, LEAVE, COUNT];
+pub(crate) const ALL: &[&str] = &[STANDING, FIND, FIND_BY_USER, JOIN, LEAVE, COUNT];
 
 /// Which members a list shows. Empty texts filter nothing.
 #[derive(Clone, Debug)]
@@ -148,14 +174,6 @@ impl TryFrom<Row> for Member {
     }
 }
 
-fn contains(text: &str) -> String {
-    if text.is_empty() {
-        String::new()
-    } else {
-        format!("%{}%", text.to_lowercase().replace(['%', '_', '\\'], ""))
-    }
-}
-
 impl Conn {
     /// Where a user stands in a company.
     pub async fn find_standing(&mut self, company: CompanyId, user: UserId) -> Result<Standing, StoreError> {
@@ -198,20 +216,27 @@ impl Conn {
         filter: &MemberFilter,
         scan: &Scan,
     ) -> Result<Vec<Member>, StoreError> {
-        let (at, id) = scan.start();
-        let statement = match (filter.by_joining, scan.descending) {
-            (false, true) => CREATED_DOWN,
-            (false, false) => CREATED_UP,
-            (true, true) => JOINED_DOWN,
-            (true, false) => JOINED_UP,
+        // The bounds are of creation, which is only one of the orders.
+        let (at, id) = match filter.by_joining {
+            true => scan.start(),
+            false => scan.start_within(filter.after, filter.before),
         };
-        let pattern = contains(&filter.query);
+        let statement = match (&self.0, filter.users.is_empty()) {
+            (_, true) => everybody::choose(filter.by_joining, scan.descending),
+            (Inner::Postgres(_), false) => these_postgres::choose(filter.by_joining, scan.descending),
+            (_, false) => these_sqlite::choose(filter.by_joining, scan.descending),
+        };
+        let pattern = like_pattern(&filter.query);
         let emails = if filter.match_email { pattern.clone() } else { String::new() };
-        let users = if filter.users.is_empty() { String::new() } else { crate::row::to_json(&filter.users) };
-        let rows: Vec<Row> = on!(self, c => sqlx::query_as(statement)
-            .bind(company.to_string()).bind(at).bind(id).bind(filter.after).bind(filter.before)
-            .bind(&filter.status).bind(&filter.access_level).bind(pattern).bind(emails).bind(users)
-            .bind(scan.limit).fetch_all(c).await)?;
+        let rows: Vec<Row> = on!(self, c => {
+            let mut query = sqlx::query_as(statement)
+                .bind(company.to_string()).bind(at).bind(id).bind(filter.after).bind(filter.before)
+                .bind(&filter.status).bind(&filter.access_level).bind(pattern).bind(emails).bind(scan.limit);
+            if !filter.users.is_empty() {
+                query = query.bind(to_json(&filter.users));
+            }
+            query.fetch_all(c).await
+        })?;
         rows.into_iter().map(Member::try_from).collect()
     }
 }

@@ -3,6 +3,7 @@
 //! Sending is set-based: the counters of all channels of a batch move in one statement, and the rows
 //! go in by the dozen. Order is by `position`, never by id or time.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use hallpass_core::entity::Message;
@@ -38,7 +39,8 @@ const UPDATE: &str = "UPDATE messages SET content = COALESCE($2, content),
          mentions = CASE WHEN $2 IS NULL THEN mentions ELSE $3 END,
          mentions_everyone = CASE WHEN $2 IS NULL THEN mentions_everyone ELSE $4 END,
          edited_at = CASE WHEN $5 THEN $6 ELSE edited_at END,
-         pinned_at = CASE WHEN $7 IS NULL THEN pinned_at WHEN $7 THEN COALESCE(pinned_at, $6) ELSE NULL END,
+         pinned_at = CASE WHEN CAST($7 AS BOOLEAN) IS NULL THEN pinned_at WHEN $7 THEN COALESCE(pinned_at, $6)
+             ELSE NULL END,
          updated_at = $6
      WHERE id = $1 AND deleted_at IS NULL RETURNING id";
 const DELETE: &str = "UPDATE messages SET deleted_at = $2, content = NULL, mentions = NULL, poll = NULL,
@@ -277,8 +279,13 @@ impl Tx {
         &mut self,
         bumps: &[HeadBump],
     ) -> Result<Vec<(ChatFeedId, i64, i64)>, StoreError> {
+        // An UPDATE takes each row once, however often it is joined.
+        let mut moves = BTreeMap::<ChatFeedId, i64>::new();
+        for bump in bumps {
+            *moves.entry(bump.channel).or_default() += bump.messages;
+        }
         let list: Vec<(String, i64)> =
-            bumps.iter().map(|bump| (bump.channel.to_string(), bump.messages)).collect();
+            moves.into_iter().map(|(channel, messages)| (channel.to_string(), messages)).collect();
         let statement = dialect!(self.0, BUMP_HEADS);
         let rows: Vec<(String, i64, i64)> =
             on!(self.0, c => sqlx::query_as(statement).bind(to_json(&list)).fetch_all(c).await)?;

@@ -32,4 +32,15 @@ impl Scan {
             None => (i64::MIN, ""),
         }
     }
+
+    /// As [`start`](Self::start), for a list that ends, exclusively, at `after` and `before`: what lies
+    /// outside is not walked over to get in.
+    pub(crate) fn start_within(&self, after: i64, before: i64) -> (i64, &str) {
+        let (at, id) = self.start();
+        match self.descending {
+            true if at >= before => (before, ""),
+            false if at <= after => (after, "~"),
+            _ => (at, id),
+        }
+    }
 }

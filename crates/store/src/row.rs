@@ -41,6 +41,22 @@ pub(crate) fn to_json<T: serde::Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).expect("the rows' types serialise: string keys, no failing impls")
 }
 
+/// What finds a text inside a `…_key` column with `LIKE $n ESCAPE '\'`; nothing for nothing.
+pub(crate) fn like_pattern(text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    let mut pattern = String::from("%");
+    for c in text.to_lowercase().chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
 /// Reads a time column.
 pub(crate) fn time(
     table: &'static str,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::conn::{Conn, Tx, on};
 use crate::error::StoreError;
 use crate::page::Scan;
-use crate::row::{parsed, parsed_opt, time};
+use crate::row::{like_pattern, parsed, parsed_opt, time};
 
 macro_rules! columns {
     () => {
@@ -26,6 +26,16 @@ macro_rules! enrolled {
             $company,
             " AND t.user_id = u.id))"
         )
+    };
+}
+
+/// Active, and found by what is shown in the company: username, or the name with its override.
+macro_rules! shown {
+    () => {
+        " AND u.deactivated_at IS NULL
+          AND ($3 = '' OR u.username_key LIKE $3 ESCAPE '\\' OR COALESCE(
+              (SELECT o.name_key FROM profile_overrides o WHERE o.company_id = $1 AND o.user_id = u.id),
+              u.name_key, '') LIKE $3 ESCAPE '\\')"
     };
 }
 
@@ -58,40 +68,54 @@ const SEEN_FROM: &str = "SELECT 1 FROM members m JOIN companies c ON c.id = m.co
      WHERE t.user_id = $1 AND (c.id = $2 OR c.parent_id = $2)
      LIMIT 1";
 const OVERRIDE: &str = "SELECT name FROM profile_overrides WHERE company_id = $1 AND user_id = $2";
-// Found by what is shown in the company: username, or the name with its override.
-const LIST_DOWN: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM users u WHERE u.id < $2 AND u.deactivated_at IS NULL AND ",
-    enrolled!("$1"),
-    " AND ($3 = '' OR u.username_key LIKE $3 ESCAPE '\\' OR LOWER(COALESCE(
-          (SELECT o.name FROM profile_overrides o WHERE o.company_id = $1 AND o.user_id = u.id),
-          u.name, '')) LIKE $3 ESCAPE '\\')
-     ORDER BY u.id DESC LIMIT $4"
-);
-const LIST_UP: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM users u WHERE u.id > $2 AND u.deactivated_at IS NULL AND ",
-    enrolled!("$1"),
-    " AND ($3 = '' OR u.username_key LIKE $3 ESCAPE '\\' OR LOWER(COALESCE(
-          (SELECT o.name FROM profile_overrides o WHERE o.company_id = $1 AND o.user_id = u.id),
-          u.name, '')) LIKE $3 ESCAPE '\\')
-     ORDER BY u.id ASC LIMIT $4"
-);
+// The company's members and team, not the server's users, are what is walked: each in the order of an
+// index and no further than a page. `page` is at most two pages.
+macro_rules! list {
+    ($beyond:literal, $order:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM (SELECT user_id FROM (
+                SELECT m.user_id FROM members m JOIN users u ON u.id = m.user_id
+                WHERE m.company_id = $1 AND m.user_id ",
+            $beyond,
+            " $2 AND m.status = 'joined'",
+            shown!(),
+            " ORDER BY m.user_id ",
+            $order,
+            " LIMIT $4) AS member
+              UNION SELECT user_id FROM (
+                SELECT t.user_id FROM authorized_users t JOIN users u ON u.id = t.user_id
+                WHERE t.company_id = $1 AND t.user_id ",
+            $beyond,
+            " $2",
+            shown!(),
+            " ORDER BY t.user_id ",
+            $order,
+            " LIMIT $4) AS team
+              ) AS page JOIN users u ON u.id = page.user_id ORDER BY u.id ",
+            $order,
+            " LIMIT $4"
+        )
+    };
+}
+const LIST_DOWN: &str = list!("<", "DESC");
+const LIST_UP: &str = list!(">", "ASC");
 const INSERT: &str =
     "INSERT INTO users (id, person_id, home_company_id, username, username_key, name, bio, email,
-         email_key, created_at, updated_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) ON CONFLICT DO NOTHING RETURNING id";
+         email_key, created_at, updated_at, name_key)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11) ON CONFLICT DO NOTHING RETURNING id";
 const UPDATE: &str =
     "UPDATE users SET username = COALESCE($2, username), username_key = COALESCE($3, username_key),
-         name = CASE WHEN $4 THEN $5 ELSE name END, bio = CASE WHEN $6 THEN $7 ELSE bio END, updated_at = $8
+         name = CASE WHEN $4 THEN $5 ELSE name END, name_key = CASE WHEN $4 THEN $9 ELSE name_key END,
+         bio = CASE WHEN $6 THEN $7 ELSE bio END, updated_at = $8
      WHERE id = $1";
 const USERNAME_TAKEN: &str = "SELECT 1 FROM users
      WHERE COALESCE(home_company_id, '') = $1 AND username_key = $2 AND id <> $3";
-const SET_OVERRIDE: &str = "INSERT INTO profile_overrides (company_id, user_id, name, updated_at)
-     VALUES ($1, $2, $3, $4)
-     ON CONFLICT (company_id, user_id) DO UPDATE SET name = excluded.name, updated_at = excluded.updated_at";
+const SET_OVERRIDE: &str = "INSERT INTO profile_overrides (company_id, user_id, name, updated_at, name_key)
+     VALUES ($1, $2, $3, $4, $5)
+     ON CONFLICT (company_id, user_id) DO UPDATE
+         SET name = excluded.name, name_key = excluded.name_key, updated_at = excluded.updated_at";
 const DEACTIVATE: &str =
     "UPDATE users SET deactivated_at = $2 WHERE id = $1 AND deactivated_at IS NULL RETURNING id";
 const REACTIVATE: &str = "UPDATE users SET deactivated_at = NULL WHERE id = $1 RETURNING id";
@@ -183,22 +207,6 @@ impl TryFrom<Row> for User {
             email: row.email,
         })
     }
-}
-
-/// `%text%`, lower case, with LIKE's own characters escaped.
-fn like_pattern(text: &str) -> String {
-    if text.is_empty() {
-        return String::new();
-    }
-    let mut pattern = String::from("%");
-    for c in text.to_lowercase().chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    pattern
 }
 
 impl Conn {
@@ -301,7 +309,7 @@ impl Tx {
             .bind(new.home.map(|id| id.to_string())).bind(&new.username)
             .bind(new.username.to_lowercase()).bind(&new.name).bind(None::<String>).bind(&new.email)
             .bind(new.email.as_ref().map(|email| email.to_lowercase())).bind(at.as_millisecond())
-            .fetch_optional(c).await)?;
+            .bind(new.name.as_ref().map(|name| name.to_lowercase())).fetch_optional(c).await)?;
         Ok(stored.is_some())
     }
 
@@ -320,6 +328,7 @@ impl Tx {
             .bind(patch.username.as_ref().map(|username| username.to_lowercase()))
             .bind(patch.name.is_some()).bind(patch.name.clone().flatten())
             .bind(patch.bio.is_some()).bind(patch.bio.clone().flatten()).bind(at.as_millisecond())
+            .bind(patch.name.as_ref().and_then(|name| name.as_ref().map(|name| name.to_lowercase())))
             .execute(c).await.map(drop))?;
         Ok(())
     }
@@ -334,7 +343,7 @@ impl Tx {
     ) -> Result<(), StoreError> {
         on!(self.0, c => sqlx::query(SET_OVERRIDE)
             .bind(company.to_string()).bind(user.to_string()).bind(name).bind(at.as_millisecond())
-            .execute(c).await.map(drop))?;
+            .bind(name.map(str::to_lowercase)).execute(c).await.map(drop))?;
         Ok(())
     }
 

@@ -4,8 +4,9 @@
 //! 2. Each operation runs in a savepoint of the batch's transaction; one that fails is rolled back
 //!    to it and fails alone.
 //! 3. One commit (`synchronous=FULL`: on disk) ends the batch; only then is anybody answered.
-//! 4. If the engine rolled the whole transaction back on an error (disk full, I/O), which it may, the
-//!    others of the batch are run again, each in a transaction of its own.
+//! 4. If the shared transaction is lost — on some errors (disk full, I/O) the engine rolls back all
+//!    of it — every operation of the batch runs again, each in a transaction of its own. What one was
+//!    going to be told before is forgotten: it may have rested on what is no longer there.
 
 use std::panic::AssertUnwindSafe;
 
@@ -14,13 +15,16 @@ use futures_util::future::BoxFuture;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
-use tracing::{error, warn};
+use tracing::warn;
 
 use crate::conn::{Conn, Inner, Tx};
 use crate::error::{MaybeStoreError, StoreError};
+use crate::file::DatabaseFile;
 
 /// The most operations that share a commit.
 const MAX_BATCH: usize = 256;
+/// The most that wait; further callers wait for a place in the queue.
+const MAX_WAITING: usize = 4096;
 
 /// What an operation's future is.
 pub type WriteFuture<'t, T, E> = BoxFuture<'t, Result<T, E>>;
@@ -29,8 +33,10 @@ pub type WriteFuture<'t, T, E> = BoxFuture<'t, Result<T, E>>;
 pub(crate) trait Job: Send {
     /// Runs it; `true` keeps what it wrote.
     fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool>;
-    /// Answers its caller.
-    fn finish(self: Box<Self>, committed: Result<(), StoreError>);
+    /// Answers its caller with what it returned when it last ran.
+    fn answer(self: Box<Self>);
+    /// Answers its caller that nothing was written.
+    fn fail(self: Box<Self>, error: StoreError);
 }
 
 pub(crate) struct Write<D, F, T, E> {
@@ -49,146 +55,178 @@ where
 {
     fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
         Box::pin(async move {
-            let run = AssertUnwindSafe((self.op)(&self.data, tx)).catch_unwind().await;
-            let outcome = run.unwrap_or_else(|_| Err(StoreError::Panicked.into()));
+            let outcome = caught(&self.data, &self.op, tx).await;
             let keep = outcome.is_ok();
             self.outcome = Some(outcome);
             keep
         })
     }
 
-    fn finish(self: Box<Self>, committed: Result<(), StoreError>) {
-        let outcome = match (committed, self.outcome) {
-            (Ok(()), Some(outcome)) => outcome,
-            (Ok(()), None) => Err(StoreError::Unavailable(None).into()),
-            // A refusal stands, whatever became of the commit.
-            (Err(_), Some(Err(refusal))) => Err(refusal),
-            (Err(error), _) => Err(error.into()),
-        };
+    fn answer(self: Box<Self>) {
+        let outcome = self.outcome.unwrap_or_else(|| Err(StoreError::Unavailable(None).into()));
         // A caller that went away does not need the answer; the write stands.
         let _gone = self.reply.send(outcome);
     }
+
+    fn fail(self: Box<Self>, error: StoreError) {
+        let _gone = self.reply.send(Err(error.into()));
+    }
+}
+
+/// Runs an operation; a panic, also one before its future exists, becomes an error.
+pub(crate) async fn caught<D, F, T, E>(data: &D, op: &F, tx: &mut Tx) -> Result<T, E>
+where
+    F: for<'t> Fn(&'t D, &'t mut Tx) -> WriteFuture<'t, T, E>,
+    E: MaybeStoreError,
+{
+    AssertUnwindSafe(async { op(data, tx).await })
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| Err(StoreError::Panicked.into()))
+}
+
+/// What the writer is asked for.
+pub(crate) enum Order {
+    /// To write.
+    Write(Box<dyn Job>),
+    /// To finish what waits and close the database; answered when that is done.
+    Close(oneshot::Sender<()>),
 }
 
 /// Starts the writer's task.
-pub(crate) fn start(options: SqliteConnectOptions, conn: SqliteConnection) -> mpsc::Sender<Box<dyn Job>> {
-    let (jobs, waiting) = mpsc::channel(4096);
-    tokio::spawn(Writer { options, tx: Tx(Conn(Inner::SqliteWrite(conn))), broken: false }.serve(waiting));
-    jobs
+pub(crate) fn start(
+    options: SqliteConnectOptions,
+    file: DatabaseFile,
+    conn: SqliteConnection,
+) -> mpsc::Sender<Order> {
+    let (orders, waiting) = mpsc::channel(MAX_WAITING);
+    let tx = Tx(Conn(Inner::SqliteWrite(conn)));
+    tokio::spawn(Writer { options, file, tx, broken: false }.serve(waiting));
+    orders
 }
 
 struct Writer {
     options: SqliteConnectOptions,
+    file: DatabaseFile,
     tx: Tx,
+    /// The connection is in a state that nobody knows.
     broken: bool,
 }
 
 impl Writer {
-    async fn serve(mut self, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
-        let mut batch = Vec::with_capacity(MAX_BATCH);
-        while waiting.recv_many(&mut batch, MAX_BATCH).await > 0 {
-            self.run_batch(std::mem::take(&mut batch)).await;
+    async fn serve(mut self, mut waiting: mpsc::Receiver<Order>) {
+        let mut orders = Vec::with_capacity(MAX_BATCH);
+        let mut closing = Vec::new();
+        while waiting.recv_many(&mut orders, MAX_BATCH).await > 0 {
+            let mut batch = Vec::with_capacity(orders.len());
+            for order in orders.drain(..) {
+                match order {
+                    Order::Write(job) => batch.push(job),
+                    Order::Close(done) => {
+                        waiting.close();
+                        closing.push(done);
+                    }
+                }
+            }
+            if !batch.is_empty() {
+                self.run_batch(batch).await;
+            }
         }
         if let Inner::SqliteWrite(conn) = self.tx.0.0
             && let Err(error) = conn.close().await
         {
             warn!(error = %error, "the database did not close cleanly");
         }
-    }
-
-    async fn run_batch(&mut self, batch: Vec<Box<dyn Job>>) {
-        match self.try_batch(batch).await {
-            Ok(()) => {}
-            Err(again) => {
-                // The engine took everybody down with one of them: each alone.
-                for job in again {
-                    if let Err(last) = self.try_batch(vec![job]).await {
-                        for job in last {
-                            job.finish(Err(StoreError::Unavailable(None)));
-                        }
-                    }
-                }
-            }
+        for done in closing {
+            // Whoever asked may have stopped waiting.
+            let _gone = done.send(());
         }
     }
 
-    /// Runs a batch in one transaction. Gives back the jobs that must be run again.
-    async fn try_batch(&mut self, mut batch: Vec<Box<dyn Job>>) -> Result<(), Vec<Box<dyn Job>>> {
+    async fn run_batch(&mut self, mut batch: Vec<Box<dyn Job>>) {
         if let Err(error) = self.begin().await {
-            error!(error = %error, jobs = batch.len(), "cannot begin a write");
-            let mut error = Some(error);
+            return refuse(batch, error);
+        }
+        if batch.len() == 1 {
             for job in batch {
-                job.finish(Err(error.take().unwrap_or(StoreError::Unavailable(None))));
+                self.run_alone(job).await;
             }
-            return Ok(());
+            return;
         }
-        if let [job] = batch.as_mut_slice() {
-            // Alone, the transaction is its savepoint.
-            if !job.run(&mut self.tx).await {
+        match self.run_together(&mut batch).await {
+            Ok(()) => batch.into_iter().for_each(|job| job.answer()),
+            Err(error) => {
+                warn!(error = %error, jobs = batch.len(), "a shared write was lost; each runs again alone");
                 self.rollback().await;
-                batch.into_iter().for_each(|job| job.finish(Ok(())));
-                return Ok(());
+                self.run_one_by_one(batch).await;
             }
         }
-        let mut failed = None;
-        if batch.len() > 1 {
-            for (index, job) in batch.iter_mut().enumerate() {
-                if self.run_in_savepoint(job.as_mut()).await.is_err() {
-                    failed = Some(index);
-                    break;
-                }
+    }
+
+    /// Runs a batch in the transaction that is open, and commits it.
+    async fn run_together(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+        for job in batch {
+            self.execute("SAVEPOINT job").await?;
+            if !job.run(&mut self.tx).await {
+                // If the engine rolled everything back by itself, there is no savepoint to go back to.
+                self.execute("ROLLBACK TO job").await?;
             }
+            self.execute("RELEASE job").await?;
         }
-        if let Some(index) = failed {
-            // The transaction is gone. The one that lost it gets its error, the others run again.
+        self.execute("COMMIT").await
+    }
+
+    async fn run_one_by_one(&mut self, batch: Vec<Box<dyn Job>>) {
+        let mut batch = batch.into_iter();
+        while let Some(job) = batch.next() {
+            if let Err(error) = self.begin().await {
+                job.fail(error);
+                // Waiting for the same failure once per job would hold everybody up.
+                return refuse(batch, StoreError::Unavailable(None));
+            }
+            self.run_alone(job).await;
+        }
+    }
+
+    /// Runs one job in the transaction that is open, and ends it.
+    async fn run_alone(&mut self, mut job: Box<dyn Job>) {
+        if !job.run(&mut self.tx).await {
             self.rollback().await;
-            let culprit = batch.remove(index);
-            culprit.finish(Err(StoreError::Unavailable(None)));
-            return if batch.is_empty() { Ok(()) } else { Err(batch) };
+            return job.answer();
         }
         match self.execute("COMMIT").await {
-            Ok(()) => {
-                for job in batch {
-                    job.finish(Ok(()));
-                }
-            }
+            Ok(()) => job.answer(),
             Err(error) => {
-                error!(error = %error, jobs = batch.len(), "a commit failed");
+                warn!(error = %error, "a commit failed");
                 self.rollback().await;
-                let mut error = Some(error);
-                for job in batch {
-                    job.finish(Err(error.take().unwrap_or(StoreError::Unavailable(None))));
-                }
+                job.fail(outage(error));
             }
         }
-        Ok(())
     }
 
-    /// Runs one job of several; `Err` if the whole transaction was lost with it.
-    async fn run_in_savepoint(&mut self, job: &mut dyn Job) -> Result<(), StoreError> {
-        self.execute("SAVEPOINT job").await?;
-        if job.run(&mut self.tx).await {
-            return self.execute("RELEASE job").await;
-        }
-        // If the engine rolled everything back by itself, there is no savepoint to go back to.
-        self.execute("ROLLBACK TO job").await?;
-        self.execute("RELEASE job").await
-    }
-
+    /// Opens a transaction, on a new connection if this one is not to be trusted.
     async fn begin(&mut self) -> Result<(), StoreError> {
+        self.file.check()?;
         if self.broken {
-            let conn = self.options.connect().await?;
-            self.tx = Tx(Conn(Inner::SqliteWrite(conn)));
-            self.broken = false;
+            let conn = self.options.clone().create_if_missing(false).connect().await?;
+            let old = std::mem::replace(&mut self.tx, Tx(Conn(Inner::SqliteWrite(conn))));
+            if let Inner::SqliteWrite(old) = old.0.0
+                && let Err(error) = old.close().await
+            {
+                warn!(error = %error, "the old connection did not close cleanly");
+            }
         }
-        self.execute("BEGIN IMMEDIATE").await
+        let begun = self.execute("BEGIN IMMEDIATE").await;
+        self.broken = begun.is_err();
+        begun.map_err(outage)
     }
 
     async fn rollback(&mut self) {
-        // "no transaction is active" is fine: the engine was faster. Anything else, and this
-        // connection is not trusted again.
-        if let Err(error) = self.execute("ROLLBACK").await {
-            warn!(error = %error, "rolled back by the engine; the connection is opened anew");
+        if let Err(error) = self.execute("ROLLBACK").await
+            // The engine was faster; the connection is in order.
+            && !is_without_transaction(&error)
+        {
+            warn!(error = %error, "cannot roll back; the connection is opened anew");
             self.broken = true;
         }
     }
@@ -198,3 +236,27 @@ impl Writer {
         Ok(())
     }
 }
+
+fn refuse(batch: impl IntoIterator<Item = Box<dyn Job>>, error: StoreError) {
+    warn!(error = %error, "cannot begin a write");
+    let mut error = Some(error);
+    for job in batch {
+        job.fail(error.take().unwrap_or(StoreError::Unavailable(None)));
+    }
+}
+
+/// Of the writer's own statements, which are right, a failure says that the database cannot serve.
+fn outage(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Database(error) => StoreError::Unavailable(Some(error)),
+        error => error,
+    }
+}
+
+/// SQLite has no code of its own for this. Not recognising the text costs opening a connection.
+fn is_without_transaction(error: &StoreError) -> bool {
+    matches!(error, StoreError::Database(error) if error.to_string().contains("no transaction is active"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,10 @@
-//! testkit
+//! What tests are made of: a server in the process, actors, a contract to hold every answer against,
+//! a real PostgreSQL.
+
+pub mod clock;
+pub mod contract;
+pub mod postgres;
+pub mod server;
+
+pub use clock::{FixedClock, SeededEntropy};
+pub use server::{Actor, Answer, CHAT_SCOPES, Engine, PUBLIC_URL, Setup, TestCompany, TestServer, poll};

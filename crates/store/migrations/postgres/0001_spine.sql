@@ -55,6 +55,9 @@ CREATE TABLE person_passwords (
     updated_at BIGINT NOT NULL
 );
 
+-- Columns ending in _key hold the same in lower case, for comparing; made by us, because the engines'
+-- LOWER knows ASCII only.
+
 -- Who speaks in chat: made by a company (home_company_id) or a person's own.
 CREATE TABLE users (
     id              TEXT COLLATE "C"    NOT NULL PRIMARY KEY,
@@ -63,6 +66,7 @@ CREATE TABLE users (
     username        TEXT COLLATE "C"    NOT NULL,
     username_key    TEXT COLLATE "C"    NOT NULL,
     name            TEXT COLLATE "C",
+    name_key        TEXT COLLATE "C",
     bio             TEXT COLLATE "C",
     email           TEXT COLLATE "C",
     email_key       TEXT COLLATE "C",
@@ -72,7 +76,7 @@ CREATE TABLE users (
 );
 CREATE UNIQUE INDEX users_username ON users (COALESCE(home_company_id, ''), username_key);
 CREATE UNIQUE INDEX users_local_email ON users (home_company_id, email_key);
-CREATE INDEX users_person ON users (person_id);
+CREATE INDEX users_person ON users (person_id, id);
 
 CREATE TABLE companies (
     id                      TEXT COLLATE "C"    NOT NULL PRIMARY KEY,
@@ -128,6 +132,7 @@ CREATE TABLE profile_overrides (
     company_id TEXT COLLATE "C"    NOT NULL REFERENCES companies (id),
     user_id    TEXT COLLATE "C"    NOT NULL REFERENCES users (id),
     name       TEXT COLLATE "C",
+    name_key   TEXT COLLATE "C",
     updated_at BIGINT NOT NULL,
     PRIMARY KEY (company_id, user_id)
 );
@@ -190,6 +195,7 @@ CREATE TABLE experience_products (
     created_at    BIGINT NOT NULL,
     PRIMARY KEY (experience_id, product_id)
 );
+CREATE INDEX experience_products_by_creation ON experience_products (experience_id, created_at, product_id);
 CREATE INDEX experience_products_by_product ON experience_products (product_id, experience_id);
 
 -- Who is let into a private experience.

@@ -1,0 +1,300 @@
+//! Messages.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use hallpass_app::channels::ChannelRef;
+use hallpass_app::messages::{EditMessage, MessageWithAuthor, SendMessage};
+use hallpass_core::entity::PollOption;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{ListView, PageParams, UrlView, time};
+use crate::error::ApiError;
+use crate::extract::{self, Authed, JsonBody, Param, Patch, Query};
+use crate::idempotent::{Post, json};
+use crate::state::Http;
+
+const MAX_ATTACHMENTS: usize = 20;
+const MAX_POLL_OPTIONS: usize = 20;
+const MAX_POLL_OPTION_CHARS: usize = 200;
+
+/// A message's author, as the channel's company shows them.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AuthorView {
+    id: String,
+    name: Option<String>,
+    username: String,
+    /// Ours, beyond the contract.
+    profile_picture: Option<UrlView>,
+}
+
+/// An option of a poll.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct PollOptionView {
+    /// "1", "2", … in order.
+    id: String,
+    text: String,
+}
+
+/// A poll.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PollView {
+    options: Option<Vec<PollOptionView>>,
+}
+
+/// Votes for one option.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PollVoteView {
+    count: i64,
+    option_id: Option<String>,
+}
+
+/// Reactions of one kind.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ReactionCountView {
+    count: i64,
+    emoji: Option<String>,
+}
+
+/// A message.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MessageView {
+    id: String,
+    /// Ours, beyond the contract.
+    channel_id: String,
+    /// Markdown, as sent.
+    content: Option<String>,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+    is_edited: bool,
+    is_pinned: bool,
+    /// Ids of the users mentioned.
+    mentions: Vec<String>,
+    mentions_everyone: bool,
+    message_type: &'static str,
+    poll: Option<PollView>,
+    poll_votes: Vec<PollVoteView>,
+    reaction_counts: Vec<ReactionCountView>,
+    replying_to_message_id: Option<String>,
+    user: AuthorView,
+    view_count: Option<i64>,
+    /// Ours, beyond the contract.
+    attachments: Vec<UrlView>,
+}
+
+fn view(found: MessageWithAuthor) -> MessageView {
+    let (message, author) = (found.message, found.author);
+    let options = message.poll.unwrap_or_default();
+    MessageView {
+        id: message.id.to_string(),
+        channel_id: message.channel.to_string(),
+        content: message.content,
+        created_at: time(message.created_at),
+        updated_at: time(message.updated_at),
+        is_edited: message.edited,
+        is_pinned: message.pinned,
+        mentions: message.mentions.iter().map(ToString::to_string).collect(),
+        mentions_everyone: message.mentions_everyone,
+        message_type: "regular",
+        poll_votes: options
+            .iter()
+            .map(|option| PollVoteView { count: 0, option_id: Some(option.id.clone()) })
+            .collect(),
+        poll: (!options.is_empty()).then(|| PollView {
+            options: Some(
+                options
+                    .into_iter()
+                    .map(|option| PollOptionView { id: option.id, text: option.text })
+                    .collect(),
+            ),
+        }),
+        reaction_counts: Vec::new(),
+        replying_to_message_id: message.replying_to.map(|id| id.to_string()),
+        user: AuthorView {
+            id: author.id.to_string(),
+            name: author.name.clone(),
+            username: author.username.clone(),
+            profile_picture: None,
+        },
+        view_count: None,
+        attachments: Vec::new(),
+    }
+}
+
+/// What to send.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct SendBody {
+    /// A channel's id, or its experience's.
+    channel_id: Option<String>,
+    /// Markdown, at most 20,000 characters.
+    content: Option<String>,
+    attachments: Option<Vec<AttachmentBody>>,
+    /// Accepted; links are not previewed by the server.
+    auto_detect_links: Option<bool>,
+    poll: Option<PollBody>,
+    /// A message of the same channel.
+    replying_to_message_id: Option<String>,
+}
+
+/// A file to attach.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct AttachmentBody {
+    #[expect(dead_code, reason = "files come with uploads; until then none is known")]
+    id: String,
+}
+
+/// A poll to hold.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct PollBody {
+    /// 2 to 20, with ids "1", "2", … in order.
+    options: Vec<PollOptionView>,
+}
+
+/// Send a message
+///
+/// The answer means that the message is on disk.
+#[utoipa::path(post, path = "/messages", operation_id = "messages.create", tag = "Messages",
+    request_body = SendBody, responses((status = 200, body = MessageView)))]
+pub(crate) async fn create(
+    State(http): State<Http>,
+    Authed(caller): Authed,
+    headers: HeaderMap,
+    body: JsonBody<SendBody>,
+) -> Result<Response, ApiError> {
+    let JsonBody { value: body, bytes } = body;
+    let channel = extract::required("channel_id", body.channel_id.as_deref())?;
+    let ask = SendMessage {
+        channel: ChannelRef::parse("channel_id", channel)?,
+        content: extract::required("content", body.content)?,
+        poll: body.poll.map(poll).transpose()?,
+        replying_to: extract::id_opt("replying_to_message_id", body.replying_to_message_id.as_deref())?,
+        has_attachments: attached(body.attachments.as_deref())?,
+    };
+    let post = Post {
+        http: &http,
+        caller: &caller,
+        headers: &headers,
+        operation: "messages.create",
+        path: "",
+        body: &bytes,
+        secret: false,
+    };
+    let (app, by, channel) = (http.app.clone(), caller.clone(), ask.channel);
+    let allowed = async { http.app.retrieve_channel(&caller, channel).await.map(drop) };
+    post.once(allowed, move |ticket| async move { Ok(view(app.send_message(&by, ask, ticket).await?)) }).await
+}
+
+fn attached(attachments: Option<&[AttachmentBody]>) -> Result<bool, ApiError> {
+    let count = attachments.map_or(0, <[AttachmentBody]>::len);
+    if count > MAX_ATTACHMENTS {
+        return Err(ApiError::invalid("attachments", format!("more than {MAX_ATTACHMENTS} attachments")));
+    }
+    Ok(count > 0)
+}
+
+fn poll(body: PollBody) -> Result<Vec<PollOption>, ApiError> {
+    let count = body.options.len();
+    if !(2..=MAX_POLL_OPTIONS).contains(&count) {
+        return Err(ApiError::unprocessable(
+            "poll_options",
+            "poll",
+            format!("a poll has 2 to {MAX_POLL_OPTIONS} options"),
+        ));
+    }
+    body.options
+        .into_iter()
+        .zip(1..)
+        .map(|(option, place)| {
+            if option.id != place.to_string() {
+                return Err(ApiError::unprocessable(
+                    "poll_options",
+                    "poll",
+                    "the options' ids are \"1\", \"2\", … in order",
+                ));
+            }
+            Ok(PollOption {
+                id: option.id,
+                text: extract::text("poll", &option.text, MAX_POLL_OPTION_CHARS)?,
+            })
+        })
+        .collect()
+}
+
+/// List messages
+///
+/// Newest first unless `direction` is `asc`.
+#[utoipa::path(get, path = "/messages", operation_id = "messages.list", tag = "Messages",
+    params(("channel_id" = String, Query, description = "A channel's id, or its experience's."),
+           ("direction" = Option<String>, Query), PageParams),
+    responses((status = 200, body = ListView<MessageView>)))]
+pub(crate) async fn list(
+    State(http): State<Http>,
+    Authed(caller): Authed,
+    query: Query,
+) -> Result<Response, ApiError> {
+    let channel = extract::required("channel_id", query.one("channel_id")?)?;
+    let channel = ChannelRef::parse("channel_id", channel)?;
+    let page = http.app.list_messages(&caller, channel, &query.page()?).await?;
+    Ok(json(&ListView::of(page, view)))
+}
+
+/// Retrieve a message
+#[utoipa::path(get, path = "/messages/{id}", operation_id = "messages.retrieve", tag = "Messages",
+    params(("id" = String, Path)), responses((status = 200, body = MessageView)))]
+pub(crate) async fn retrieve(
+    State(http): State<Http>,
+    Authed(caller): Authed,
+    Param(id): Param,
+) -> Result<Response, ApiError> {
+    Ok(json(&view(http.app.retrieve_message(&caller, extract::id("id", &id)?).await?)))
+}
+
+/// What to change of a message.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct UpdateMessageBody {
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    content: Patch<String>,
+    #[serde(default)]
+    #[schema(value_type = Option<bool>)]
+    is_pinned: Patch<bool>,
+    attachments: Option<Vec<AttachmentBody>>,
+}
+
+/// Update a message
+///
+/// Its text, by its author; its pin, by those who moderate the channel.
+#[utoipa::path(patch, path = "/messages/{id}", operation_id = "messages.update", tag = "Messages",
+    params(("id" = String, Path)), request_body = UpdateMessageBody,
+    responses((status = 200, body = MessageView)))]
+pub(crate) async fn update(
+    State(http): State<Http>,
+    Authed(caller): Authed,
+    Param(id): Param,
+    body: JsonBody<UpdateMessageBody>,
+) -> Result<Response, ApiError> {
+    let body = body.value;
+    let edit = EditMessage {
+        content: body.content.value(),
+        pinned: body.is_pinned.value(),
+        has_attachments: attached(body.attachments.as_deref())?,
+    };
+    Ok(json(&view(http.app.edit_message(&caller, extract::id("id", &id)?, edit).await?)))
+}
+
+/// Delete a message
+///
+/// By its author, or those who moderate the channel.
+#[utoipa::path(delete, path = "/messages/{id}", operation_id = "messages.delete", tag = "Messages",
+    params(("id" = String, Path)), responses((status = 200, body = bool)))]
+pub(crate) async fn delete(
+    State(http): State<Http>,
+    Authed(caller): Authed,
+    Param(id): Param,
+) -> Result<Response, ApiError> {
+    http.app.delete_message(&caller, extract::id("id", &id)?).await?;
+    Ok(json(&true))
+}

@@ -1,0 +1,205 @@
+//! JSON bodies: limited in size and time, strict in form.
+
+use std::fmt;
+use std::ops::Deref;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use axum::http::header;
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::{DeserializeOwned, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+use crate::error::{ApiError, Code};
+use crate::state::Http;
+
+/// A body that parsed, with its bytes for `Idempotency-Key`.
+pub(crate) struct JsonBody<T> {
+    pub(crate) value: T,
+    pub(crate) bytes: Bytes,
+}
+
+impl<T> Deref for JsonBody<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<Http> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, http: &Http) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let bytes = read(body, http).await?;
+        if bytes.is_empty() {
+            // An absent body is an empty object: the SDKs send either.
+            return Ok(Self { value: parse(b"{}")?, bytes });
+        }
+        let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        if !kind.is_some_and(is_json) {
+            return Err(ApiError::new(Code::UnsupportedMediaType, "the body must be application/json"));
+        }
+        Ok(Self { value: parse(&bytes)?, bytes })
+    }
+}
+
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+        || (essence.len() > 5
+            && essence.is_char_boundary(essence.len() - 5)
+            && essence[essence.len() - 5..].eq_ignore_ascii_case("+json"))
+}
+
+async fn read(body: Body, http: &Http) -> Result<Bytes, ApiError> {
+    let limit = http.policy.max_body_bytes;
+    let collected = Limited::new(body, limit).collect();
+    match tokio::time::timeout(http.policy.body_timeout, collected).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(ApiError::new(Code::BodyTooLarge, format!("the body is larger than {limit} bytes")))
+        }
+        Ok(Err(_)) => Err(ApiError::new(Code::InvalidJson, "the body broke off")),
+        Err(_) => Err(ApiError::new(Code::RequestTimeout, Code::RequestTimeout.meaning())),
+    }
+}
+
+/// Parses a body; a fuzz target.
+///
+/// # Errors
+/// 400 naming the parameter; 422 for a NUL character in any text.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let value = serde_json::from_slice(bytes).map_err(|error| explain::<T>(bytes, &error))?;
+    if has_nul(bytes) {
+        return Err(ApiError {
+            detail: Some("nul_character"),
+            ..ApiError::new(Code::RuleBroken, "a text contains a NUL character")
+        });
+    }
+    Ok(value)
+}
+
+/// Says which parameter did not fit. Only on the error path: tracking paths costs.
+fn explain<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> ApiError {
+    if error.is_syntax() || error.is_eof() {
+        return ApiError::new(Code::InvalidJson, format!("the body is not JSON: {error}"));
+    }
+    let mut parser = serde_json::Deserializer::from_slice(bytes);
+    let path = match serde_path_to_error::deserialize::<_, T>(&mut parser) {
+        Ok(_) => String::new(),
+        Err(error) => error.path().to_string(),
+    };
+    // Values may be secrets; the position and the expectation are enough.
+    let expected = error.to_string();
+    let expected = expected.split(", expected").nth(1).map_or_else(String::new, |rest| {
+        format!(": expected{}", rest.split(" at line").next().unwrap_or(rest))
+    });
+    if path.is_empty() || path == "." {
+        let message = format!("the body does not fit{expected}");
+        return ApiError::new(Code::ParameterInvalid, message);
+    }
+    ApiError::invalid(&path, format!("{path} does not fit{expected}"))
+}
+
+/// Whether a text in the body contains U+0000. It can only be there as an escape.
+fn has_nul(bytes: &[u8]) -> bool {
+    if !bytes.windows(6).any(|window| window == b"\\u0000") {
+        return false;
+    }
+    // Perhaps only an escaped backslash followed by "u0000".
+    fn within(value: &Value) -> bool {
+        match value {
+            Value::String(text) => text.contains('\0'),
+            Value::Array(items) => items.iter().any(within),
+            Value::Object(map) => map.iter().any(|(key, value)| key.contains('\0') || within(value)),
+            _ => false,
+        }
+    }
+    serde_json::from_slice::<Value>(bytes).is_ok_and(|value| within(&value))
+}
+
+/// A free JSON object, such as `metadata`: no member twice, at most 16 deep.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Object(pub(crate) Map<String, Value>);
+
+const MAX_DEPTH: usize = 16;
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Whole;
+        impl<'de> Visitor<'de> for Whole {
+            type Value = Object;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object, A::Error> {
+                members(map, MAX_DEPTH).map(Object)
+            }
+        }
+        deserializer.deserialize_map(Whole)
+    }
+}
+
+fn members<'de, A: MapAccess<'de>>(mut access: A, depth: usize) -> Result<Map<String, Value>, A::Error> {
+    if depth == 0 {
+        return Err(A::Error::custom(format!("too deep, expected at most {MAX_DEPTH} levels")));
+    }
+    let mut map = Map::new();
+    while let Some(key) = access.next_key::<String>()? {
+        let value = access.next_value_seed(Strict(depth - 1))?;
+        if map.insert(key, value).is_some() {
+            return Err(A::Error::custom("a member twice, expected each once"));
+        }
+    }
+    Ok(map)
+}
+
+struct Strict(usize);
+
+impl<'de> serde::de::DeserializeSeed<'de> for Strict {
+    type Value = Value;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+    fn visit_bool<E>(self, v: bool) -> Result<Value, E> {
+        Ok(Value::Bool(v))
+    }
+    fn visit_i64<E>(self, v: i64) -> Result<Value, E> {
+        Ok(v.into())
+    }
+    fn visit_u64<E>(self, v: u64) -> Result<Value, E> {
+        Ok(v.into())
+    }
+    fn visit_f64<E>(self, v: f64) -> Result<Value, E> {
+        Ok(serde_json::Number::from_f64(v).map_or(Value::Null, Value::Number))
+    }
+    fn visit_str<E>(self, v: &str) -> Result<Value, E> {
+        Ok(Value::String(v.to_owned()))
+    }
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        if self.0 == 0 {
+            return Err(A::Error::custom(format!("too deep, expected at most {MAX_DEPTH} levels")));
+        }
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element_seed(Strict(self.0 - 1))? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Value, A::Error> {
+        members(access, self.0).map(Value::Object)
+    }
+}

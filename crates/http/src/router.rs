@@ -1,0 +1,125 @@
+//! Every route: the table of contents of the product.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use axum::http::Method;
+use axum::routing::get;
+use axum::{Router, middleware};
+use hallpass_app::App;
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::access_log::AccessLog;
+use crate::api::{access_tokens, chat_channels, companies, experiences, members, messages, users};
+use crate::edge::{self, Operations};
+use crate::error::{ApiError, Code};
+use crate::state::{Http, HttpPolicy, Shared};
+use crate::{openapi, ops, pages};
+
+/// The operations of the API, under `/api/v1`.
+fn api() -> OpenApiRouter<Http> {
+    OpenApiRouter::with_openapi(openapi::Base::openapi())
+        .routes(routes!(access_tokens::create))
+        .routes(routes!(access_tokens::revoke))
+        .routes(routes!(companies::list, companies::create))
+        .routes(routes!(companies::retrieve, companies::update))
+        .routes(routes!(companies::create_api_key))
+        .routes(routes!(members::enrol, members::unenrol))
+        .routes(routes!(users::list))
+        .routes(routes!(users::retrieve, users::update))
+        .routes(routes!(members::list))
+        .routes(routes!(members::retrieve))
+        .routes(routes!(experiences::list, experiences::create))
+        .routes(routes!(experiences::retrieve, experiences::update, experiences::delete))
+        .routes(routes!(experiences::attach))
+        .routes(routes!(experiences::detach))
+        .routes(routes!(experiences::duplicate))
+        .routes(routes!(experiences::grant_access, experiences::revoke_access))
+        .routes(routes!(chat_channels::list))
+        .routes(routes!(chat_channels::retrieve, chat_channels::update))
+        .routes(routes!(messages::list, messages::create))
+        .routes(routes!(messages::retrieve, messages::update, messages::delete))
+}
+
+/// Everything else: pages, keys, health.
+fn around() -> Router<Http> {
+    Router::new()
+        .route("/", get(pages::start))
+        .route("/api", get(pages::reference))
+        .route("/api/v1/openapi.json", get(pages::openapi))
+        .route("/.well-known/jwks.json", get(ops::jwks))
+        .route("/livez", get(ops::livez))
+        .route("/readyz", get(ops::readyz))
+        .route("/metrics", get(ops::metrics))
+}
+
+/// The routes of [`around`], for limits, metrics and the log.
+const AROUND: [(&str, &str); 7] = [
+    ("/", "start"),
+    ("/api", "reference"),
+    ("/api/v1/openapi.json", "openapi"),
+    ("/.well-known/jwks.json", "jwks"),
+    ("/livez", "livez"),
+    ("/readyz", "readyz"),
+    ("/metrics", "metrics"),
+];
+
+/// The router over an application.
+pub fn router(app: App, policy: Arc<HttpPolicy>) -> Router {
+    let (routes, document) = OpenApiRouter::<Http>::new().nest("/api/v1", api()).split_for_parts();
+    let around_operations =
+        AROUND.iter().map(|(path, name)| ((*path).to_owned(), Method::GET, (*name).to_owned()));
+    let node = u64::from_be_bytes(hallpass_core::clock::draw(app.entropy()));
+    let shared = Shared {
+        operations: Operations::new(operations(&document).into_iter().chain(around_operations)),
+        log: AccessLog::new(policy.access_log),
+        openapi: openapi::render(document),
+        node,
+        counter: AtomicU64::new(0),
+    };
+    let http = Http { app, policy, shared: Arc::new(shared) };
+    routes
+        .merge(around())
+        .fallback(not_found)
+        .layer(middleware::from_fn_with_state(http.clone(), edge::edge))
+        .with_state(http)
+}
+
+/// `(path, method, operation id)` of every operation of the API.
+pub(crate) fn operations(document: &Document) -> Vec<(String, Method, String)> {
+    let mut operations = Vec::new();
+    for (path, item) in &document.paths.paths {
+        let methods = [
+            (Method::GET, &item.get),
+            (Method::POST, &item.post),
+            (Method::PUT, &item.put),
+            (Method::PATCH, &item.patch),
+            (Method::DELETE, &item.delete),
+        ];
+        for (method, operation) in methods {
+            if let Some(id) = operation.as_ref().and_then(|operation| operation.operation_id.clone()) {
+                operations.push((path.clone(), method, id));
+            }
+        }
+    }
+    operations
+}
+
+/// The OpenAPI document of the API, in JSON.
+pub fn openapi_json() -> String {
+    let (_, document) = OpenApiRouter::<Http>::new().nest("/api/v1", api()).split_for_parts();
+    openapi::render(document)
+}
+
+/// `(method, path, operation id)` of every operation: what the authorisation sweep walks.
+pub fn routes_of_api() -> Vec<(Method, String, String)> {
+    let (_, document) = OpenApiRouter::<Http>::new().nest("/api/v1", api()).split_for_parts();
+    operations(&document).into_iter().map(|(path, method, id)| (method, path, id)).collect()
+}
+
+async fn not_found() -> ApiError {
+    ApiError::new(Code::NotFound, "no such route")
+}

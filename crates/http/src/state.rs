@@ -1,0 +1,88 @@
+//! What every handler reaches: the application and the policy of the HTTP face.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hallpass_app::App;
+use ipnet::IpNet;
+
+use crate::access_log::AccessLog;
+
+/// How the HTTP face behaves.
+pub struct HttpPolicy {
+    /// Proxies whose `X-Forwarded-For` is believed; from anyone else it is ignored.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Write a line for each request to stderr.
+    pub access_log: bool,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+    /// How long the request line and headers may take to arrive.
+    pub header_timeout: Duration,
+    /// The largest body.
+    pub max_body_bytes: usize,
+    /// Renders `/metrics`.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// What the start page of `hallpass dev` shows.
+    pub dev: Option<DevPage>,
+    /// The only `Host`s answered, and nothing forwarded; none answers every host.
+    pub allowed_hosts: Option<Vec<String>>,
+}
+
+/// What the start page of `hallpass dev` shows.
+pub struct DevPage {
+    /// The ready line.
+    pub ready: serde_json::Value,
+}
+
+impl Default for HttpPolicy {
+    fn default() -> Self {
+        Self {
+            trusted_proxies: Vec::new(),
+            access_log: true,
+            body_timeout: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(10),
+            max_body_bytes: 1 << 20,
+            metrics: Arc::new(String::new),
+            dev: None,
+            allowed_hosts: None,
+        }
+    }
+}
+
+impl HttpPolicy {
+    /// The client's address: the peer's, or what trusted proxies say, read from the right.
+    pub(crate) fn client_address(&self, peer: IpAddr, forwarded: Option<&str>) -> IpAddr {
+        let trusted = |address: IpAddr| self.trusted_proxies.iter().any(|net| net.contains(&address));
+        let mut address = peer;
+        for hop in forwarded.unwrap_or_default().rsplit(',') {
+            if !trusted(address) {
+                break;
+            }
+            // An unreadable hop ends the trail: the last good address stands.
+            match hop.trim().parse() {
+                Ok(hop) => address = hop,
+                Err(_) => break,
+            }
+        }
+        address
+    }
+}
+
+/// The state of every handler. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Http {
+    pub(crate) app: App,
+    pub(crate) policy: Arc<HttpPolicy>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// Made once with the router.
+pub(crate) struct Shared {
+    pub(crate) operations: crate::edge::Operations,
+    pub(crate) log: AccessLog,
+    pub(crate) openapi: String,
+    /// A node's own part of request ids.
+    pub(crate) node: u64,
+    pub(crate) counter: std::sync::atomic::AtomicU64,
+}

@@ -1,0 +1,196 @@
+use hallpass_core::entity::Company;
+use hallpass_store::{CompanyFilter, CompanyPatch, NewCompany, StoreError};
+
+use crate::fixtures::*;
+
+on_both! {
+    a_company_comes_back_as_stored,
+    what_a_company_must_have_is_checked,
+    a_patch_changes_what_it_names,
+    settings_change_apart,
+    routes_are_unique,
+    a_connected_account_is_cut_off_once,
+    a_lock_says_whether_there_is_something_to_lock,
+    lists_walk_both_ways_within_bounds,
+}
+
+async fn find(db: &Db, n: u128) -> Option<Company> {
+    db.read().await.find_company(biz(n)).await.unwrap()
+}
+
+async fn a_company_comes_back_as_stored(db: &Db) {
+    db.acme().await;
+    let new = NewCompany {
+        description: Some("what".to_owned()),
+        metadata: Some("{\"a\":1}".to_owned()),
+        country: Some("de".to_owned()),
+        send_customer_emails: false,
+        explicit_scopes: true,
+        open_enrolment: true,
+        ..new_company(2, user(1), Some(biz(1)))
+    };
+    commit!(db, new, tx => tx.insert_company(new, at(7)));
+    let found = find(db, 2).await.unwrap();
+    assert_eq!(
+        found,
+        Company {
+            id: biz(2),
+            parent: Some(biz(1)),
+            owner: user(1),
+            title: "Company 2".to_owned(),
+            route: "company-2".to_owned(),
+            description: Some("what".to_owned()),
+            metadata: Some("{\"a\":1}".to_owned()),
+            country: Some("de".to_owned()),
+            target_audience: None,
+            affiliate_instructions: None,
+            social_links: "[]".to_owned(),
+            send_customer_emails: false,
+            explicit_scopes: true,
+            open_enrolment: true,
+            member_count: 0,
+            created_at: at(7),
+            updated_at: at(7),
+        }
+    );
+    assert_eq!(find(db, 3).await, None);
+}
+
+async fn what_a_company_must_have_is_checked(db: &Db) {
+    db.acme().await;
+    let same_route = NewCompany { route: "company-1".to_owned(), ..new_company(2, user(1), None) };
+    for new in [
+        new_company(1, user(1), None),
+        same_route,
+        new_company(2, user(9), None),
+        new_company(2, user(1), Some(biz(9))),
+    ] {
+        let refused = db.store.write(new, |new, tx| Box::pin(tx.insert_company(new, at(0)))).await;
+        assert!(matches!(refused, Err(StoreError::Conflict)), "{refused:?}");
+    }
+    assert_eq!(find(db, 2).await, None);
+}
+
+async fn a_patch_changes_what_it_names(db: &Db) {
+    db.acme().await;
+    let text = |text: &str| Some(Some(text.to_owned()));
+    let patch = CompanyPatch {
+        title: Some("T".to_owned()),
+        route: Some("r".to_owned()),
+        description: text("d"),
+        target_audience: text("t"),
+        affiliate_instructions: text("a"),
+        social_links: Some("[1]".to_owned()),
+        send_customer_emails: Some(false),
+        metadata: text("{}"),
+    };
+    commit!(db, patch, tx => tx.update_company(biz(1), patch, at(8)));
+    let full = find(db, 1).await.unwrap();
+    assert_eq!((full.title.as_str(), full.route.as_str()), ("T", "r"));
+    assert_eq!((full.description.as_deref(), full.metadata.as_deref()), (Some("d"), Some("{}")));
+    assert_eq!(
+        (full.target_audience.as_deref(), full.affiliate_instructions.as_deref()),
+        (Some("t"), Some("a"))
+    );
+    assert_eq!((full.social_links.as_str(), full.send_customer_emails), ("[1]", false));
+    assert_eq!(full.updated_at, at(8));
+
+    let nothing = CompanyPatch::default();
+    commit!(db, nothing, tx => tx.update_company(biz(1), nothing, at(9)));
+    assert_eq!(find(db, 1).await.unwrap(), Company { updated_at: at(9), ..full });
+
+    let clear = CompanyPatch {
+        description: Some(None),
+        target_audience: Some(None),
+        affiliate_instructions: Some(None),
+        metadata: Some(None),
+        ..CompanyPatch::default()
+    };
+    commit!(db, clear, tx => tx.update_company(biz(1), clear, at(10)));
+    let bare = find(db, 1).await.unwrap();
+    assert_eq!((bare.description, bare.metadata), (None, None));
+    assert_eq!((bare.target_audience, bare.affiliate_instructions), (None, None));
+}
+
+async fn settings_change_apart(db: &Db) {
+    db.acme().await;
+    assert!(commit!(db, tx => tx.update_company_settings(biz(1), Some(true), None, at(1))));
+    assert!(commit!(db, tx => tx.update_company_settings(biz(1), None, Some(true), at(2))));
+    assert!(!commit!(db, tx => tx.update_company_settings(biz(9), Some(true), None, at(1))));
+    let found = find(db, 1).await.unwrap();
+    assert!(found.explicit_scopes && found.open_enrolment && found.send_customer_emails);
+    assert_eq!(found.updated_at, at(2));
+}
+
+async fn routes_are_unique(db: &Db) {
+    db.acme().await;
+    db.company(2, 1, None).await;
+    let mut read = db.read().await;
+    assert!(read.is_route_taken("company-1", biz(2)).await.unwrap());
+    assert!(!read.is_route_taken("company-1", biz(1)).await.unwrap());
+    assert!(!read.is_route_taken("free", biz(1)).await.unwrap());
+    drop(read);
+    let patch = CompanyPatch { route: Some("company-1".to_owned()), ..CompanyPatch::default() };
+    let refused = db.store.write(patch, |patch, tx| Box::pin(tx.update_company(biz(2), patch, at(0)))).await;
+    assert!(matches!(refused, Err(StoreError::Conflict)), "{refused:?}");
+}
+
+async fn a_connected_account_is_cut_off_once(db: &Db) {
+    db.acme().await;
+    db.company(2, 1, Some(1)).await;
+    assert!(commit!(db, tx => tx.detach_company(biz(2), at(5))));
+    assert!(!commit!(db, tx => tx.detach_company(biz(2), at(6))));
+    assert!(!commit!(db, tx => tx.detach_company(biz(1), at(6))));
+    let found = find(db, 2).await.unwrap();
+    assert_eq!((found.parent, found.updated_at), (None, at(5)));
+}
+
+async fn a_lock_says_whether_there_is_something_to_lock(db: &Db) {
+    db.acme().await;
+    assert!(commit!(db, tx => tx.lock_company(biz(1))));
+    assert!(!commit!(db, tx => tx.lock_company(biz(2))));
+    assert_eq!(find(db, 1).await.unwrap().updated_at, at(1), "a lock changes nothing");
+}
+
+async fn lists_walk_both_ways_within_bounds(db: &Db) {
+    db.acme().await;
+    db.users([2]).await;
+    // Children 11..=20, two to each millisecond.
+    for n in 11..=20_u128 {
+        let new = new_company(n, user(2), Some(biz(1)));
+        let time = at(i64::try_from(n / 2).unwrap());
+        commit!(db, new, tx => tx.insert_company(new, time));
+    }
+    let all = (i64::MIN, i64::MAX);
+    for filter in [CompanyFilter::ChildrenOf(biz(1)), CompanyFilter::OwnedBy(user(2))] {
+        for descending in [false, true] {
+            let mut walked = Vec::new();
+            let mut scan = scan(descending, 3);
+            loop {
+                let page = db.read().await.list_companies(&filter, all, &scan).await.unwrap();
+                let Some(last) = page.last() else { break };
+                scan = scan_from(descending, last.created_at, last.id, 3);
+                walked.extend(page.iter().map(|company| company.id.bits()));
+            }
+            let mut expected: Vec<u128> = (11..=20).collect();
+            if descending {
+                expected.reverse();
+            }
+            assert_eq!(walked, expected, "{filter:?}");
+        }
+        // Both bounds are exclusive.
+        let within = (millis(at(6)), millis(at(9)));
+        for descending in [false, true] {
+            let page = db.read().await.list_companies(&filter, within, &scan(descending, 100)).await.unwrap();
+            let mut walked: Vec<u128> = page.iter().map(|company| company.id.bits()).collect();
+            walked.sort_unstable();
+            assert_eq!(walked, [14, 15, 16, 17]);
+            let inside = scan_from(descending, at(7), biz(15), 100);
+            let page = db.read().await.list_companies(&filter, within, &inside).await.unwrap();
+            let walked: Vec<u128> = page.iter().map(|company| company.id.bits()).collect();
+            assert_eq!(walked, if descending { vec![14] } else { vec![16, 17] });
+        }
+    }
+    let none = db.read().await.list_companies(&CompanyFilter::OwnedBy(user(9)), all, &scan(true, 9)).await;
+    assert_eq!(none.unwrap(), []);
+}

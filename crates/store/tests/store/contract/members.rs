@@ -1,0 +1,209 @@
+use hallpass_core::id::{AuthorizedUserId, MemberId};
+use hallpass_core::role::Role;
+use hallpass_core::scope::ScopeSet;
+use hallpass_store::{MemberFilter, NewUser, Scan, UserPatch};
+
+use crate::fixtures::*;
+
+on_both! {
+    joining_leaving_and_joining_again_is_counted,
+    a_member_comes_back_as_stored,
+    standing_is_membership_and_role,
+    lists_filter,
+    lists_by_user_ids,
+    lists_walk_both_ways_by_both_orders,
+    search_sees_what_is_shown,
+}
+
+fn member(n: u128) -> MemberId {
+    MemberId::from_bits(1_000_000 + n)
+}
+
+fn everyone() -> MemberFilter {
+    MemberFilter {
+        after: i64::MIN,
+        before: i64::MAX,
+        status: String::new(),
+        access_level: String::new(),
+        query: String::new(),
+        match_email: false,
+        users: Vec::new(),
+        by_joining: false,
+    }
+}
+
+async fn listed(db: &Db, filter: &MemberFilter, scan: &Scan) -> Vec<u128> {
+    let page = db.read().await.list_members(biz(1), filter, scan).await.unwrap();
+    page.into_iter().map(|member| member.user.bits()).collect()
+}
+
+async fn joining_leaving_and_joining_again_is_counted(db: &Db) {
+    let acme = db.acme().await;
+    db.users([2, 3]).await;
+    let count = async || db.read().await.find_company(acme).await.unwrap().unwrap().member_count;
+    assert!(commit!(db, tx => tx.insert_member(MemberId::from_bits(1), acme, user(2), at(1))));
+    assert!(!commit!(db, tx => tx.insert_member(MemberId::from_bits(2), acme, user(2), at(2))));
+    assert_eq!(count().await, 1);
+    assert!(commit!(db, tx => tx.insert_member(MemberId::from_bits(3), acme, user(3), at(3))));
+    assert_eq!(count().await, 2);
+    assert!(commit!(db, tx => tx.revoke_member(acme, user(2), at(4))));
+    assert!(!commit!(db, tx => tx.revoke_member(acme, user(2), at(5))));
+    assert!(!commit!(db, tx => tx.revoke_member(acme, user(9), at(5))));
+    assert_eq!(count().await, 1);
+    let left = db.read().await.find_member_of(acme, user(2)).await.unwrap().unwrap();
+    assert!(!left.joined);
+    assert!(commit!(db, tx => tx.insert_member(MemberId::from_bits(4), acme, user(2), at(6))));
+    assert_eq!(count().await, 2);
+    let again = db.read().await.find_member_of(acme, user(2)).await.unwrap().unwrap();
+    assert_eq!((again.id, again.joined), (MemberId::from_bits(1), true), "the same membership");
+    assert_eq!((again.created_at, again.joined_at, again.updated_at), (at(1), at(6), at(6)));
+}
+
+async fn a_member_comes_back_as_stored(db: &Db) {
+    let acme = db.acme().await;
+    let new = NewUser { email: Some("a@b.c".to_owned()), ..new_user(2, Some(acme)) };
+    commit!(db, new, tx => tx.insert_user(new, at(0)));
+    db.join(acme, [2]).await;
+    let found = db.read().await.find_member(member(2)).await.unwrap().unwrap();
+    assert_eq!((found.company, found.user, found.joined, found.on_team), (acme, user(2), true, false));
+    assert_eq!((found.username.as_str(), found.name.as_deref()), ("User2", Some("Name 2")));
+    assert_eq!(found.email.as_deref(), Some("a@b.c"));
+    assert_eq!((found.created_at, found.joined_at, found.updated_at), (at(2), at(2), at(2)));
+    assert_eq!(db.read().await.find_member_of(acme, user(2)).await.unwrap(), Some(found));
+    assert_eq!(db.read().await.find_member(member(3)).await.unwrap(), None);
+    assert_eq!(db.read().await.find_member_of(acme, user(1)).await.unwrap(), None);
+
+    commit!(db, tx => tx.update_name_override(acme, user(2), Some("Shown"), at(3)));
+    commit!(db, tx => tx.update_team_role(AuthorizedUserId::from_bits(1), acme, user(2), Role::Owner, at(3)));
+    let found = db.read().await.find_member(member(2)).await.unwrap().unwrap();
+    assert_eq!((found.name.as_deref(), found.on_team), (Some("Shown"), true));
+}
+
+async fn standing_is_membership_and_role(db: &Db) {
+    let acme = db.acme().await;
+    db.users([2]).await;
+    let standing = async || db.read().await.find_standing(acme, user(2)).await.unwrap();
+    assert!(!standing().await.enrolled());
+    db.join(acme, [2]).await;
+    assert_eq!((standing().await.member, standing().await.role), (true, None));
+    let ausr = AuthorizedUserId::from_bits(1);
+    commit!(db, tx => tx.update_team_role(ausr, acme, user(2), Role::Custom, at(0)));
+    db.execute("UPDATE authorized_users SET custom_scopes = 'chat:moderate chat:read'").await;
+    assert_eq!(standing().await.role, Some(Role::Custom));
+    assert_eq!(standing().await.custom, ScopeSet::parse("chat:moderate chat:read").unwrap());
+    commit!(db, tx => tx.revoke_member(acme, user(2), at(5)));
+    assert_eq!((standing().await.member, standing().await.role), (false, Some(Role::Custom)));
+    assert!(standing().await.enrolled());
+    assert!(commit!(db, tx => tx.revoke_team_role(acme, user(2))));
+    assert!(!standing().await.enrolled());
+}
+
+async fn lists_filter(db: &Db) {
+    let acme = db.acme().await;
+    db.users(2..=6).await;
+    db.join(acme, 2..=6).await;
+    commit!(db, tx => tx.revoke_member(acme, user(3), at(10)));
+    commit!(db, tx => tx.update_team_role(AuthorizedUserId::from_bits(1), acme, user(4), Role::Admin, at(0)));
+    let up = scan(false, 100);
+    let text = |text: &str| text.to_owned();
+    for (filter, expected) in [
+        (everyone(), vec![2, 3, 4, 5, 6]),
+        (MemberFilter { status: text("joined"), ..everyone() }, vec![2, 4, 5, 6]),
+        (MemberFilter { status: text("left"), ..everyone() }, vec![3]),
+        (MemberFilter { access_level: text("admin"), ..everyone() }, vec![4]),
+        (MemberFilter { access_level: text("customer"), ..everyone() }, vec![2, 3, 5, 6]),
+        (MemberFilter { after: millis(at(3)), before: millis(at(6)), ..everyone() }, vec![4, 5]),
+        (MemberFilter { query: text("uSer5"), ..everyone() }, vec![5]),
+        (MemberFilter { query: text("nobody"), ..everyone() }, vec![]),
+    ] {
+        for by_joining in [false, true] {
+            let filter = MemberFilter { by_joining, ..filter.clone() };
+            assert_eq!(listed(db, &filter, &up).await, expected, "{filter:?}");
+            let mut down = listed(db, &filter, &scan(true, 100)).await;
+            down.reverse();
+            assert_eq!(down, expected, "down: {filter:?}");
+        }
+    }
+}
+
+async fn lists_by_user_ids(db: &Db) {
+    let acme = db.acme().await;
+    db.users(2..=9).await;
+    db.join(acme, 2..=8).await;
+    for by_joining in [false, true] {
+        let some = MemberFilter {
+            // One who is not a member, one twice.
+            users: [7, 3, 9, 5, 3].map(user).to_vec(),
+            by_joining,
+            ..everyone()
+        };
+        assert_eq!(listed(db, &some, &scan(false, 100)).await, [3, 5, 7]);
+        assert_eq!(listed(db, &some, &scan(true, 2)).await, [7, 5]);
+        assert_eq!(listed(db, &some, &scan_from(true, at(5), member(5), 2)).await, [3]);
+        let named = MemberFilter { query: "user5".to_owned(), ..some };
+        assert_eq!(listed(db, &named, &scan(false, 100)).await, [5]);
+    }
+}
+
+async fn lists_walk_both_ways_by_both_orders(db: &Db) {
+    let acme = db.acme().await;
+    db.users(2..=20).await;
+    db.join(acme, 2..=12).await;
+    // 2, 3 and 4 come back in the opposite order.
+    for (n, time) in [(4_u128, 20), (3, 21), (2, 22)] {
+        commit!(db, tx => tx.revoke_member(acme, user(n), at(time)));
+        commit!(db, tx => tx.insert_member(member(n), acme, user(n), at(time)));
+    }
+    for by_joining in [false, true] {
+        for descending in [false, true] {
+            let filter = MemberFilter { by_joining, ..everyone() };
+            let mut walked = Vec::new();
+            let mut scan = scan(descending, 2);
+            loop {
+                let page = db.read().await.list_members(acme, &filter, &scan).await.unwrap();
+                let Some(last) = page.last() else { break };
+                let key = if by_joining { last.joined_at } else { last.created_at };
+                scan = scan_from(descending, key, last.id, 2);
+                walked.extend(page.iter().map(|member| member.user.bits()));
+            }
+            let mut expected: Vec<u128> =
+                if by_joining { (5..=12).chain([4, 3, 2]).collect() } else { (2..=12).collect() };
+            if descending {
+                expected.reverse();
+            }
+            assert_eq!(walked, expected);
+        }
+    }
+}
+
+async fn search_sees_what_is_shown(db: &Db) {
+    let acme = db.acme().await;
+    let new = NewUser {
+        username: "ann_lee".to_owned(),
+        name: Some("Ágnes 100%".to_owned()),
+        email: Some("Secret@Example.com".to_owned()),
+        ..new_user(2, Some(acme))
+    };
+    commit!(db, new, tx => tx.insert_user(new, at(0)));
+    db.users([3]).await;
+    db.join(acme, [2, 3]).await;
+    let search = async |query: &str, match_email: bool| {
+        let filter = MemberFilter { query: query.to_owned(), match_email, ..everyone() };
+        listed(db, &filter, &scan(false, 100)).await
+    };
+    assert_eq!(search("ANN_", false).await, [2]);
+    assert_eq!(search("annl", false).await, [] as [u128; 0]);
+    assert_eq!(search("%", false).await, [2], "a wildcard is a letter");
+    assert_eq!(search("ágnes", false).await, [2]);
+    assert_eq!(search("Ágnes", false).await, [2]);
+    assert_eq!(search("secret@", false).await, [] as [u128; 0]);
+    assert_eq!(search("secret@EXAMPLE", true).await, [2]);
+    commit!(db, tx => tx.update_name_override(acme, user(2), Some("Boss"), at(5)));
+    assert_eq!(search("boss", false).await, [2]);
+    assert_eq!(search("ágnes", false).await, [] as [u128; 0], "hidden by the override");
+    let patch = UserPatch { name: Some(None), ..UserPatch::default() };
+    commit!(db, patch, tx => tx.update_user(user(2), patch, at(6)));
+    commit!(db, tx => tx.update_name_override(acme, user(2), None, at(7)));
+    assert_eq!(search("boss", false).await, [] as [u128; 0]);
+    assert_eq!(search("lee", false).await, [2], "a user without a name");
+}

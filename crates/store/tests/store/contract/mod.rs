@@ -1,0 +1,14 @@
+//! Every public function of the store, on both engines.
+
+mod api_keys;
+mod authority;
+mod channels;
+mod companies;
+mod corrupt;
+mod experiences;
+mod idempotency;
+mod members;
+mod messages;
+mod signing_keys;
+mod team;
+mod users;

@@ -1,0 +1,14 @@
+//! The store, on both engines: the same list of tests runs on an SQLite file and on a PostgreSQL
+//! that the tests start themselves.
+
+mod contract;
+mod fixtures;
+mod model;
+mod outage;
+mod plans;
+#[path = "../../../testkit/src/postgres.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the crate it belongs to is the testkit, which others use")]
+mod postgres;
+mod races;
+mod schema;
+mod statements;

@@ -1,0 +1,104 @@
+//! Every answer of a test is checked against the contract: required, nullable, enum, types.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+/// The folder `shared` beside the checkout, or `HALLPASS_SHARED`.
+pub fn shared() -> PathBuf {
+    std::env::var_os("HALLPASS_SHARED")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from)
+}
+
+struct Contract {
+    /// By method and path template without the base.
+    operations: Vec<(String, Vec<String>, Validator, Vec<u64>)>,
+    error: Validator,
+}
+
+static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
+    let path = shared().join("spec/contract.json");
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("the contract is read from {}: {error}", path.display()));
+    let contract: Value = serde_json::from_str(&text).expect("the contract is JSON");
+    let compile = |schema: &Value| {
+        let mut root = json!({ "$schema": contract["$schema"], "$defs": contract["$defs"] });
+        let root_map = root.as_object_mut().expect("an object");
+        for (key, value) in schema.as_object().expect("a schema is an object") {
+            root_map.insert(key.clone(), value.clone());
+        }
+        jsonschema::options()
+            .should_validate_formats(true)
+            .build(&root)
+            .expect("the contract's schemas compile")
+    };
+    let operations = contract["operations"]
+        .as_array()
+        .expect("operations")
+        .iter()
+        .filter(|operation| operation["response"].is_object())
+        .map(|operation| {
+            let path = operation["path"].as_str().expect("path");
+            let statuses = vec![operation["success_status"].as_u64().expect("status"), 200];
+            let segments = path.trim_matches('/').split('/').map(str::to_owned).collect();
+            let method = operation["method"].as_str().expect("method").to_owned();
+            (method, segments, compile(&operation["response"]), statuses)
+        })
+        .collect();
+    Contract { operations, error: compile(&contract["error_response"]) }
+});
+
+/// Panics if an answer does not fit the contract. Operations the contract lacks (ours) only have
+/// their errors checked.
+pub fn check(method: &str, path: &str, status: u16, content_type: &str, body: &[u8]) {
+    let Some(path) = path.strip_prefix("/api/v1/") else { return };
+    let path = path.split('?').next().unwrap_or_default();
+    let context = format!("{method} /{path} answered {status}");
+    assert!(content_type.starts_with("application/json"), "{context} with content type {content_type:?}");
+    let body: Value = serde_json::from_slice(body)
+        .unwrap_or_else(|error| panic!("{context} with a body that is not JSON ({error})"));
+    if !(200..300).contains(&status) {
+        must_fit(&CONTRACT.error, &body, &context);
+        assert!(body["error"]["request_id"].is_string(), "{context} without a request id: {body}");
+        return;
+    }
+    let segments: Vec<&str> = path.split('/').collect();
+    let fits = |template: &[String]| {
+        template.len() == segments.len()
+            && template.iter().zip(&segments).all(|(t, s)| t.starts_with('{') || t == s)
+    };
+    let exact = |template: &[String]| template.iter().filter(|part| !part.starts_with('{')).count();
+    let operation = CONTRACT
+        .operations
+        .iter()
+        .filter(|(m, template, ..)| m == method && fits(template))
+        .max_by_key(|(_, template, ..)| exact(template));
+    if let Some((_, _, schema, statuses)) = operation {
+        assert!(statuses.contains(&u64::from(status)), "{context}, the contract says {statuses:?}");
+        must_fit(schema, &body, &context);
+    }
+}
+
+fn must_fit(schema: &Validator, body: &Value, context: &str) {
+    let errors: Vec<String> =
+        schema.iter_errors(body).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{context} against the contract:\n{}\n{body:#}", errors.join("\n"));
+}
+
+/// The operations of the contract by name, with method and path.
+pub fn operations() -> HashMap<String, (String, String)> {
+    let text = std::fs::read_to_string(shared().join("spec/contract.json")).expect("the contract is there");
+    let contract: Value = serde_json::from_str(&text).expect("the contract is JSON");
+    contract["operations"]
+        .as_array()
+        .expect("operations")
+        .iter()
+        .map(|operation| {
+            let text = |key: &str| operation[key].as_str().expect("a text").to_owned();
+            (text("operation"), (text("method"), text("path")))
+        })
+        .collect()
+}

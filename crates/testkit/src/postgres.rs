@@ -1,0 +1,281 @@
+//! A real PostgreSQL for tests: Debian's packages, a temporary folder, a Unix socket.
+//!
+//! One server serves a whole test process; each test takes its own [`fresh_database`]. The server
+//! ends, and its folder goes, when the process that started it does — returning, panicking or
+//! killed: a supervising shell holds the reading end of a pipe whose writing end only we hold, and
+//! the kernel closes it for us.
+//!
+//! Only `std` is used, and nothing here is async, so that any crate's tests may include this file.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a server may take to accept connections.
+const START_DEADLINE: Duration = Duration::from_secs(120);
+
+/// Keeps the server until its standard input closes, then ends it and clears up. `$1` is the folder.
+const SUPERVISE: &str = r#"
+folder=$1; shift
+"$@" >"$folder/log" 2>&1 </dev/null &
+server=$!
+cat >/dev/null
+kill -QUIT "$server" 2>/dev/null
+wait "$server"
+rm -rf "$folder"
+"#;
+
+/// A new, empty database on the server that this test process shares: UTF-8, and ordered by a
+/// language's rules, so that a statement which relies on byte order without saying so fails.
+/// Nothing is ever synced to disk.
+///
+/// # Panics
+/// If PostgreSQL is not installed or does not start.
+pub fn fresh_database() -> String {
+    Server::shared().fresh_database()
+}
+
+/// As [`fresh_database`], on a server that syncs every commit: for tests that kill something.
+///
+/// # Panics
+/// If PostgreSQL is not installed or does not start.
+pub fn fresh_durable_database() -> String {
+    Server::durable().fresh_database()
+}
+
+/// A running server. Dropping it ends it.
+#[derive(Debug)]
+pub struct Server {
+    bin: PathBuf,
+    folder: PathBuf,
+    databases: AtomicU32,
+    supervisor: Child,
+}
+
+impl Server {
+    /// The server of this process that is fast and forgets everything in a crash.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Server> = OnceLock::new();
+        SHARED.get_or_init(|| Self::start(false))
+    }
+
+    /// The server of this process that is as durable as PostgreSQL is.
+    pub fn durable() -> &'static Self {
+        static DURABLE: OnceLock<Server> = OnceLock::new();
+        DURABLE.get_or_init(|| Self::start(true))
+    }
+
+    /// Starts a server.
+    ///
+    /// # Panics
+    /// If PostgreSQL is not installed or does not start.
+    pub fn start(durable: bool) -> Self {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let bin = find_binaries();
+        let folder = std::env::temp_dir().join(format!(
+            "hallpass-pg-{}-{}",
+            std::process::id(),
+            STARTED.fetch_add(1, Ordering::Relaxed)
+        ));
+        // Left by a process of the same number that was killed together with its supervisor.
+        drop(fs::remove_dir_all(&folder));
+        fs::create_dir(&folder).expect("the temporary folder can be written");
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("the folder is ours");
+        let as_user = unprivileged(&folder);
+        let data = folder.join("data");
+
+        let mut initdb = as_user.clone();
+        initdb.push(bin.join("initdb").into());
+        initdb.extend(
+            ["--no-sync", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"].map(Into::into),
+        );
+        initdb.extend(["--locale-provider=icu", "--icu-locale=en-US", "-D"].map(Into::into));
+        initdb.push(data.clone().into());
+        run(&initdb);
+
+        let mut server = as_user;
+        server.push(bin.join("postgres").into());
+        server.extend([OsStr::new("-D").to_owned(), data.into(), "-k".into(), folder.clone().into()]);
+        let mut settings = vec![
+            "listen_addresses=",
+            "max_connections=300",
+            "shared_buffers=64MB",
+            // Files of the folder rather than of /dev/shm: nothing stays behind.
+            "dynamic_shared_memory_type=mmap",
+            "deadlock_timeout=100ms",
+            "jit=off",
+        ];
+        if !durable {
+            settings.extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off"]);
+        }
+        for setting in settings {
+            server.extend([OsStr::new("-c").to_owned(), setting.into()]);
+        }
+        let supervisor = Command::new("sh")
+            .args(["-c", SUPERVISE, "supervise"])
+            .arg(&folder)
+            .args(&server)
+            .current_dir(&folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // Not the terminal's group: Ctrl-C ends us, and the closing pipe ends the server.
+            .process_group(0)
+            .spawn()
+            .expect("sh runs");
+        let server = Self { bin, folder, databases: AtomicU32::new(0), supervisor };
+        server.wait_until_ready();
+        server
+    }
+
+    /// A new, empty database; its URL.
+    ///
+    /// # Panics
+    /// If the server is gone.
+    pub fn fresh_database(&self) -> String {
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        run(&[
+            self.bin.join("createdb").into(),
+            "-h".into(),
+            self.folder.clone().into(),
+            "-U".into(),
+            "postgres".into(),
+            "-T".into(),
+            "template0".into(),
+            "-E".into(),
+            "UTF8".into(),
+            name.clone().into(),
+        ]);
+        format!("postgres://postgres@localhost/{name}?host={}", self.folder.display())
+    }
+
+    /// The folder of PostgreSQL's programs, for `pgbench` and `psql`.
+    pub fn bin(&self) -> &Path {
+        &self.bin
+    }
+
+    /// The folder of the server's socket.
+    pub fn socket_folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn wait_until_ready(&self) {
+        let deadline = Instant::now() + START_DEADLINE;
+        let mut ready = Command::new(self.bin.join("pg_isready"));
+        ready.args(["-q", "-U", "postgres", "-d", "postgres", "-h"]).arg(&self.folder);
+        // Each attempt is a process of its own, which paces the loop.
+        while !ready.status().expect("pg_isready runs").success() {
+            let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "PostgreSQL did not start:\n{}", log());
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.supervisor.stdin.take());
+        drop(self.supervisor.wait());
+    }
+}
+
+/// The newest installed version's programs.
+fn find_binaries() -> PathBuf {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let newest =
+        versions.map(|version| version.path()).filter(|path| path.join("bin/postgres").exists()).max_by_key(
+            |path| path.file_name().and_then(OsStr::to_str).and_then(|name| name.parse::<u32>().ok()),
+        );
+    match newest {
+        Some(path) => path.join("bin"),
+        None => panic!(
+            "PostgreSQL is not installed: no /usr/lib/postgresql/*/bin/postgres. \
+             Install it with: apt-get update && apt-get install -y postgresql"
+        ),
+    }
+}
+
+/// The start of a command line that runs as somebody who may run PostgreSQL, which root may not;
+/// gives them the folder.
+fn unprivileged(folder: &Path) -> Vec<OsString> {
+    if number(&["id", "-u"]) != 0 {
+        return Vec::new();
+    }
+    let (uid, gid) = (number(&["id", "-u", "postgres"]), number(&["id", "-g", "postgres"]));
+    chown(folder, Some(uid), Some(gid)).expect("root may give a folder away");
+    ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--inh-caps=-all", "--"]
+        .map(Into::into)
+        .to_vec()
+}
+
+fn number(command: &[&str]) -> u32 {
+    let output = Command::new(command[0]).args(&command[1..]).output().expect("id runs");
+    String::from_utf8_lossy(&output.stdout)
+        .trim()
+        .parse()
+        .unwrap_or_else(|_| panic!("{} names no user; install the package postgresql", command.join(" ")))
+}
+
+fn run(command: &[OsString]) {
+    let output = Command::new(&command[0])
+        .args(&command[1..])
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{}: {error}", command[0].display()));
+    assert!(
+        output.status.success(),
+        "{} failed: {}",
+        command[0].display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn databases_are_apart_and_end_with_their_server() {
+        let server = Server::start(false);
+        let (one, two) = (server.fresh_database(), server.fresh_database());
+        assert_ne!(one, two);
+        let ask = |url: &str, sql: &str| {
+            let output =
+                Command::new(server.bin().join("psql")).args(["-XAtq", "-c", sql, url]).output().unwrap();
+            String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        };
+        assert_eq!(ask(&one, "CREATE TABLE t (); SELECT COUNT(*) FROM pg_class WHERE relname = 't'"), "1");
+        assert_eq!(ask(&two, "SELECT COUNT(*) FROM pg_class WHERE relname = 't'"), "0");
+        assert_eq!(ask(&two, "SHOW server_encoding"), "UTF8");
+        // Not by bytes.
+        assert_eq!(ask(&two, "SELECT 'a' < 'B'"), "t");
+        assert_eq!(ask(&two, "SHOW fsync"), "off");
+        let folder = server.socket_folder().to_owned();
+        let server_process = fs::read_to_string(folder.join("data/postmaster.pid")).unwrap();
+        let server_process = Path::new("/proc").join(server_process.lines().next().unwrap());
+        assert!(server_process.exists());
+        drop(server);
+        assert!(!folder.exists() && !server_process.exists());
+    }
+
+    #[test]
+    fn a_durable_server_syncs() {
+        let url = fresh_durable_database();
+        let output = Command::new(Server::durable().bin().join("psql"))
+            .args([
+                "-XAtq",
+                "-c",
+                "SELECT current_setting('fsync') || current_setting('synchronous_commit')",
+                &url,
+            ])
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "onon");
+    }
+}
