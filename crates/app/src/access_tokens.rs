@@ -2,7 +2,7 @@
 
 use hallpass_core::id::{CompanyId, TokenId, UserId};
 use hallpass_core::role::INHERITABLE;
-use hallpass_core::scope::ScopeSet;
+use hallpass_core::scope::{Scope, ScopeSet};
 use hallpass_token::{AccessClaims, ClientId, TokenKind};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -48,10 +48,15 @@ impl App {
             });
         };
         let key = &live.key;
-        // Read before anything is decided: a later narrowing is newer than this token.
-        let rev = self.authority.rev();
         let company_id = ask.company.ok_or_else(|| AppError::missing("company_id"))?;
         let user_id = ask.user.ok_or_else(|| AppError::missing("user_id"))?;
+        // Who is not known here may have left and come back on another node just now. The store says so
+        // at once, the log a moment later: it is read first, or it would kill the token by the leaving.
+        if self.standings.get(&(company_id, user_id)).is_none() {
+            self.authority.refresh().await?;
+        }
+        // Read before anything is decided: a later narrowing is newer than this token.
+        let rev = self.authority.rev();
         let company = self.company(company_id).await?.ok_or(AppError::NotFound("company"))?;
         if !self.reaches(key, &company).await? {
             return Err(AppError::NotFound("company"));
@@ -107,7 +112,7 @@ impl App {
 
 /// Names scopes for people.
 pub(crate) fn listed(scopes: &ScopeSet) -> String {
-    scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(", ")
+    scopes.iter().map(Scope::name).collect::<Vec<_>>().join(", ")
 }
 
 /// The token's end, in whole seconds: JWT times have no fractions.

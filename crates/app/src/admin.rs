@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use hallpass_core::authority::Change;
+use hallpass_core::clock::wire_time;
 use hallpass_core::entity::{ApiKey, Company, User};
 use hallpass_core::id::*;
 use hallpass_core::role::Role;
@@ -510,10 +511,10 @@ fn key_view(key: &ApiKey) -> Value {
         "hint": key.hint,
         "role": role,
         "permissions": permissions,
-        "created_at": key.created_at,
-        "last_used_at": key.last_used_at,
-        "expires_at": key.expires_at,
-        "revoked_at": key.revoked_at,
+        "created_at": wire_time(key.created_at),
+        "last_used_at": key.last_used_at.map(wire_time),
+        "expires_at": key.expires_at.map(wire_time),
+        "revoked_at": key.revoked_at.map(wire_time),
     })
 }
 
@@ -527,7 +528,7 @@ fn company_view(company: &Company) -> Value {
         "member_count": company.member_count,
         "explicit_scopes": company.explicit_scopes,
         "open_enrolment": company.open_enrolment,
-        "created_at": company.created_at,
+        "created_at": wire_time(company.created_at),
     })
 }
 
@@ -539,7 +540,7 @@ fn user_view(user: &User) -> Value {
         "company_id": user.home,
         "email": user.email,
         "deactivated": user.deactivated,
-        "created_at": user.created_at,
+        "created_at": wire_time(user.created_at),
     })
 }
 

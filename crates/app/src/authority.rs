@@ -151,6 +151,11 @@ impl Authority {
         self.announced.subscribe()
     }
 
+    /// Gives back the connection that is held for reading, so that the database can be closed.
+    pub async fn release(&self) {
+        *self.reader.lock().await = None;
+    }
+
     /// Reads and applies what is new.
     ///
     /// # Errors

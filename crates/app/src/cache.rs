@@ -12,7 +12,7 @@ use quick_cache::sync::Cache as Inner;
 use crate::authority::{Authority, Stripes};
 
 /// A cache whose entries hold until the log speaks of one of their subjects.
-pub struct Cache<K, V> {
+pub(crate) struct Cache<K, V> {
     entries: Inner<K, Entry<V>, quick_cache::UnitWeighter, ahash::RandomState>,
     authority: Arc<Authority>,
 }
@@ -26,7 +26,7 @@ struct Entry<V> {
 
 impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     /// A cache of at most `capacity` entries.
-    pub fn new(authority: &Arc<Authority>, capacity: usize) -> Self {
+    pub(crate) fn new(authority: &Arc<Authority>, capacity: usize) -> Self {
         Self {
             entries: Inner::with(
                 capacity,
@@ -40,19 +40,14 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     }
 
     /// What is cached under `key`, if it still holds.
-    pub fn get(&self, key: &K) -> Option<V> {
+    pub(crate) fn get(&self, key: &K) -> Option<V> {
         let entry = self.entries.get(key)?;
         self.authority.holds(entry.rev, entry.stripes).then_some(entry.value)
     }
 
     /// Caches what was loaded after `rev` had been read.
-    pub fn put(&self, key: K, value: V, rev: u64, subjects: [&Change; 3]) {
+    pub(crate) fn put(&self, key: K, value: V, rev: u64, subjects: [&Change; 3]) {
         let stripes = self.authority.stripes(subjects);
         self.entries.insert(key, Entry { rev, stripes, value });
-    }
-
-    /// Drops one entry.
-    pub fn remove(&self, key: &K) {
-        self.entries.remove(key);
     }
 }

@@ -39,12 +39,10 @@ pub struct LiveKey {
 #[derive(Clone)]
 pub struct UserCaller {
     token: Arc<VerifiedToken>,
-    /// The authority number before anything was decided about this request.
-    rev: u64,
 }
 
 /// A token whose signature and claims were checked.
-pub struct VerifiedToken {
+pub(crate) struct VerifiedToken {
     claims: AccessClaims,
     expires_at: Timestamp,
     company: CompanyId,
@@ -54,7 +52,7 @@ pub struct VerifiedToken {
 }
 
 /// Verified tokens by the hash of their text, until they expire.
-pub struct TokenCache {
+pub(crate) struct TokenCache {
     entries: quick_cache::sync::Cache<
         SecretHash,
         Arc<VerifiedToken>,
@@ -113,9 +111,6 @@ impl UserCaller {
     pub fn scopes(&self) -> ScopeSet {
         self.token.claims.scope
     }
-    pub(crate) fn rev(&self) -> u64 {
-        self.rev
-    }
     pub(crate) fn subjects(&self) -> &[Change] {
         &self.token.subjects
     }
@@ -170,13 +165,12 @@ impl App {
             return Ok(Caller::Key(self.authenticate_key(bearer, rev).await?));
         }
         let hash = SecretHash::of(bearer);
-        let token = match self.tokens.entries.get(&hash) {
-            Some(token) => token,
-            None => {
-                let token = Arc::new(self.verify(bearer, rev).await?);
-                self.tokens.entries.insert(hash, Arc::clone(&token));
-                token
-            }
+        let token = if let Some(token) = self.tokens.entries.get(&hash) {
+            token
+        } else {
+            let token = Arc::new(self.verify(bearer, rev).await?);
+            self.tokens.entries.insert(hash, Arc::clone(&token));
+            token
         };
         let now = self.clock.now();
         if now >= token.expires_at {
@@ -189,17 +183,45 @@ impl App {
             }
             token.checked_rev.fetch_max(rev, Ordering::AcqRel);
         }
-        // The chain behind the token, as it is now.
+        self.must_stand(&token, now).await?;
+        Ok(Caller::User(UserCaller { token }))
+    }
+
+    /// Looks at the chain behind a token, as it is now.
+    async fn must_stand(&self, token: &VerifiedToken, now: Timestamp) -> Result<(), AppError> {
         let revoked = AppError::Unauthenticated(Unauthenticated::Revoked);
         match self.api_key(token.key).await? {
             Some(key) if is_live(&key, now) => {}
             _ => return Err(revoked),
         }
         match self.user(token.claims.sub).await? {
-            Some(user) if !user.deactivated => {}
-            _ => return Err(revoked),
+            Some(user) if !user.deactivated => Ok(()),
+            _ => Err(revoked),
         }
-        Ok(Caller::User(UserCaller { token, rev }))
+    }
+
+    /// The caller once entry `n` of the log is applied: for a request that waited while rights moved.
+    ///
+    /// # Errors
+    /// [`AppError::Unauthenticated`] if the credential was revoked since it was authenticated.
+    pub(crate) async fn renewed(&self, caller: &Caller, n: u64) -> Result<Caller, AppError> {
+        self.settle(n).await?;
+        let now = self.clock.now();
+        let revoked = || AppError::Unauthenticated(Unauthenticated::Revoked);
+        match caller {
+            Caller::User(user) => {
+                if self.authority.killed(user.token.claims.rev, &user.token.subjects) {
+                    return Err(revoked());
+                }
+                self.must_stand(&user.token, now).await?;
+                Ok(caller.clone())
+            }
+            Caller::Key(live) => {
+                let key = self.api_key(live.key.id).await?.filter(|key| is_live(key, now)).ok_or_else(revoked)?;
+                let noted_minute = AtomicI64::new(live.noted_minute.load(Ordering::Relaxed));
+                Ok(Caller::Key(Arc::new(LiveKey { key: (*key).clone(), noted_minute })))
+            }
+        }
     }
 
     async fn verify(&self, bearer: &str, rev: u64) -> Result<VerifiedToken, AppError> {
@@ -240,16 +262,15 @@ impl App {
         if (parsed.realm == KeyRealm::Dev) != self.dev {
             return Err(invalid);
         }
-        let live = match self.keys_by_hash.get(&parsed.hash) {
-            Some(live) => live,
-            None => {
-                let found = self.store.read().await?.find_api_key_by_hash(&parsed.hash.0).await?;
-                let Some(key) = found else { return Err(invalid) };
-                let change = Change::Key(key.id);
-                let live = Arc::new(LiveKey { key, noted_minute: AtomicI64::new(0) });
-                self.keys_by_hash.put(parsed.hash, Arc::clone(&live), rev, [&change; 3]);
-                live
-            }
+        let live = if let Some(live) = self.keys_by_hash.get(&parsed.hash) {
+            live
+        } else {
+            let found = self.store.read().await?.find_api_key_by_hash(&parsed.hash.0).await?;
+            let Some(key) = found else { return Err(invalid) };
+            let change = Change::Key(key.id);
+            let live = Arc::new(LiveKey { key, noted_minute: AtomicI64::new(0) });
+            self.keys_by_hash.put(parsed.hash, Arc::clone(&live), rev, [&change; 3]);
+            live
         };
         let now = self.clock.now();
         if live.key.revoked_at.is_some() {
@@ -296,10 +317,7 @@ impl App {
         let inner = place.map(|(_, inner)| inner);
         let place = place.map(|(place, _)| place);
         let nothing = Facts { reaches: false, credential: ScopeSet::EMPTY, actor: Actor::Key, place };
-        let record = match self.company(company).await? {
-            Some(record) => record,
-            None => return Ok(nothing),
-        };
+        let Some(record) = self.company(company).await? else { return Ok(nothing) };
         let (key, actor) = match caller {
             Caller::Key(live) => (None, Some((&live.key, Actor::Key))),
             Caller::User(user) if user.company() == company => {

@@ -68,7 +68,7 @@ impl App {
         which: ChannelRef,
     ) -> Result<(Arc<Channel>, Permit), AppError> {
         let channel = self.channel(which).await?.ok_or(AppError::NotFound("channel"))?;
-        let granted = !channel.public && self.has_access(channel.experience, caller.user()).await?;
+        let granted = !channel.public && self.has_access(channel.company, channel.experience, caller.user()).await?;
         let place = Place {
             kind: ChannelKind::Channel,
             public: channel.public,
@@ -133,11 +133,13 @@ impl App {
             .store
             .write((id, patch, self.clock.now()), |(id, patch, at), tx| {
                 Box::pin(async move {
-                    // First, because it holds the channel's head: of two patches none is lost.
+                    // The log first, because one at a time appends to it: of two patches none is lost. And
+                    // because senders hold the log before they hold the channel's head.
+                    let n = App::note(tx, &[(Change::Channel(*id), false)], *at).await?;
                     tx.insert_event(*id, EventKind::ChannelUpdated, &id.to_string(), *at).await?;
                     let channel = tx.find_channel(*id).await?.ok_or(AppError::NotFound("channel"))?;
                     tx.update_channel_rules(*id, &patch.apply(&channel.rules), *at).await?;
-                    App::note(tx, &[(Change::Channel(*id), false)], *at).await
+                    Ok::<_, AppError>(n)
                 })
             })
             .await?;

@@ -220,17 +220,17 @@ impl App {
         self.permit(caller, Action::ReadCompany, home, None, "company").await?;
         let filter = match (ask.parent, caller) {
             (Some(parent), _) => CompanyFilter::ChildrenOf(parent),
-            (None, Caller::User(user)) => CompanyFilter::OwnedBy(user.user()),
+            // A token is good in one company: what its user owns elsewhere is not that company's to see.
+            (None, Caller::User(user)) => CompanyFilter::OwnedWithin(user.user(), user.company()),
             (None, Caller::Key(live)) => {
                 // The caller's own: the company of the key.
                 let own = self.describe(live.key.company).await?;
                 let within = ask.after.is_none_or(|at| own.company.created_at > at)
                     && ask.before.is_none_or(|at| own.company.created_at < at);
                 // Plans all the same, so that a bad cursor or size is told.
-                let page = PageAsk { first: ask.page.first.or(Some(1)), ..ask.page.clone() };
-                page.plan(self, "companies.own", home, &[], (Direction::Desc, 100))?;
+                ask.page.plan(self, "companies.own", home, &[], (Direction::Desc, 100))?;
                 return Ok(Page {
-                    items: if within && ask.page.after.is_none() { vec![own] } else { Vec::new() },
+                    items: if within { vec![own] } else { Vec::new() },
                     start_cursor: None,
                     end_cursor: None,
                     has_next: false,
@@ -318,10 +318,21 @@ impl App {
             .store
             .write((id, self.clock.now()), |(id, at), tx| {
                 Box::pin(async move {
+                    let none = || AppError::NotFound("connected account");
+                    let company = tx.find_company(*id).await?.ok_or_else(none)?;
+                    let parent = company.parent.ok_or_else(none)?;
                     if !tx.detach_company(*id, *at).await? {
-                        return Err(AppError::NotFound("connected account"));
+                        return Err(none());
                     }
-                    App::note(tx, &[(Change::Company(*id), true)], *at).await
+                    let mut changes = vec![(Change::Company(*id), true)];
+                    // Owning this account was what enrolled its owner with the parent.
+                    if !tx.owns_another_child(parent, company.owner, *id).await?
+                        && tx.revoke_member(parent, company.owner, *at).await?
+                    {
+                        tx.revoke_all_experience_access(parent, company.owner).await?;
+                        changes.push((Change::Standing(parent, company.owner), true));
+                    }
+                    App::note(tx, &changes, *at).await
                 })
             })
             .await?;

@@ -109,6 +109,7 @@ impl AppError {
     }
 
     /// Translates the decision's refusal; `what` names the thing in "no such …".
+    #[expect(clippy::needless_pass_by_value, reason = "the shape map_err wants")]
     pub fn refused(refusal: Refusal, what: &'static str) -> Self {
         match refusal {
             Refusal::NoSuchThing => Self::NotFound(what),

@@ -135,7 +135,7 @@ impl App {
     ) -> Result<Experience, AppError> {
         let found = self.store.read().await?.find_experience(id).await?;
         let experience = found.ok_or(AppError::NotFound("experience"))?;
-        let granted = self.has_access(id, caller.user()).await?;
+        let granted = self.has_access(experience.company, id, caller.user()).await?;
         let place =
             Place { kind: ChannelKind::Channel, public: experience.public, granted, admins_post: false };
         let inner = id.to_string();
@@ -143,8 +143,13 @@ impl App {
         Ok(experience)
     }
 
-    /// Whether a user was let into an experience. Only a yes is cached.
-    pub(crate) async fn has_access(&self, id: ExperienceId, user: Option<UserId>) -> Result<bool, AppError> {
+    /// Whether a user was let into an experience of `company`. Only a yes is cached.
+    pub(crate) async fn has_access(
+        &self,
+        company: CompanyId,
+        id: ExperienceId,
+        user: Option<UserId>,
+    ) -> Result<bool, AppError> {
         let Some(user) = user else { return Ok(false) };
         if self.access.get(&(id, user)).is_some() {
             return Ok(true);
@@ -153,7 +158,9 @@ impl App {
         let granted = self.store.read().await?.has_experience_access(id, user).await?;
         if granted {
             let (access, experience) = (Change::Access(id, user), Change::Experience(id));
-            self.access.put((id, user), (), rev, [&access, &experience, &experience]);
+            // Un-enrolment ends access too.
+            let standing = Change::Standing(company, user);
+            self.access.put((id, user), (), rev, [&access, &experience, &standing]);
         }
         Ok(granted)
     }
@@ -223,6 +230,8 @@ impl App {
             .store
             .write((id, patch, self.clock.now()), |(id, patch, at), tx| {
                 Box::pin(async move {
+                    // First, because senders hold the log before they hold the channel's head.
+                    let n = App::note(tx, &[(Change::Experience(*id), false)], *at).await?;
                     if !tx.update_experience(*id, patch, *at).await? {
                         return Err(AppError::NotFound("experience"));
                     }
@@ -230,7 +239,7 @@ impl App {
                         tx.insert_event(channel.id, EventKind::ChannelUpdated, &channel.id.to_string(), *at)
                             .await?;
                     }
-                    App::note(tx, &[(Change::Experience(*id), false)], *at).await
+                    Ok::<_, AppError>(n)
                 })
             })
             .await?;
@@ -248,6 +257,7 @@ impl App {
             .store
             .write((id, self.clock.now()), |(id, at), tx| {
                 Box::pin(async move {
+                    let n = App::note(tx, &[(Change::Experience(*id), false)], *at).await?;
                     let channel = tx.find_channel_of(*id).await?;
                     if !tx.delete_experience(*id, *at).await? {
                         return Err(AppError::NotFound("experience"));
@@ -256,7 +266,7 @@ impl App {
                         tx.insert_event(channel.id, EventKind::ExperienceDeleted, &id.to_string(), *at)
                             .await?;
                     }
-                    App::note(tx, &[(Change::Experience(*id), false)], *at).await
+                    Ok(n)
                 })
             })
             .await?;

@@ -260,10 +260,10 @@ impl Keyring {
                 ),
             ));
         }
-        let moves = (active.kid.clone(), next.kid.clone(), self.make(KeyState::Next), at);
+        let turn = (active.kid.clone(), next.kid.clone(), self.make(KeyState::Next), at);
         let n = self
             .store
-            .write(moves, |(active, next, fresh, at), tx| {
+            .write(turn, |(active, next, fresh, at), tx| {
                 Box::pin(async move {
                     let moved =
                         tx.move_signing_key(active, KeyState::Active, KeyState::Retiring, *at).await?

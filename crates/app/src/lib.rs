@@ -166,7 +166,7 @@ impl App {
         })
         .await?;
         let inner = Arc::new(Inner {
-            lanes: Lanes::start(parts.store.clone()),
+            lanes: Lanes::start(&parts.store, &parts.clock),
             cursors: CursorKey::derive(&parts.master),
             idempotency: parts.master.derive_mac("idempotency"),
             limits: limits::Limiter::new(parts.limits),
@@ -229,7 +229,15 @@ impl App {
                 })
             })
             .await?;
+        let oldest = self.store.read().await?.list_authority_since(0).await?.first().map(|entry| entry.n);
+        self.authority.forget_kills(oldest.map_or(0, |n| n - 1));
         self.keyring.sweep().await
+    }
+
+    /// Closes the database, after writes under way. [`Self::run_background`] must have ended.
+    pub async fn close(&self) {
+        self.authority.release().await;
+        self.store.close().await;
     }
 
     /// Whether this node may answer: the authority log was read within a second.
@@ -332,5 +340,9 @@ fn must_fit(facts: &Facts, check: &str, mode: &str) -> Result<(), AppError> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    })
 }

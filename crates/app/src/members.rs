@@ -66,12 +66,16 @@ impl App {
             conn.find_member(id).await?
         };
         drop(conn);
-        // Scopes are told apart from absence only where the company is in reach anyway.
-        let Some(member) = found else {
-            self.permit(caller, Action::ReadMembers, caller.home(), None, "member").await?;
-            return Err(AppError::NotFound("member"));
+        let reached = match &found {
+            Some(member) => self.permit(caller, Action::ReadMembers, member.company, None, "member").await,
+            None => Err(AppError::NotFound("member")),
         };
-        self.permit(caller, Action::ReadMembers, member.company, None, "member").await?;
+        // Absent or another tenant's: the same answer, which depends on the caller alone.
+        if matches!(reached, Err(AppError::NotFound(_))) {
+            self.permit(caller, Action::ReadMembers, caller.home(), None, "member").await?;
+        }
+        reached?;
+        let member = found.ok_or(AppError::NotFound("member"))?;
         self.with_company(member).await
     }
 

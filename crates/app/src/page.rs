@@ -1,6 +1,6 @@
 //! Pages: from `first`, `after`, `last`, `before` and `direction` to a walk along an index, and back.
 //!
-//! A cursor says where a page ended, is MACed, and is bound to its operation and filters; what it
+//! A cursor says where a page ended, carries a MAC, and is bound to its operation and filters; what it
 //! opens is decided anew each time.
 
 use hallpass_core::id::CompanyId;
@@ -10,7 +10,7 @@ use crate::App;
 use crate::error::AppError;
 
 /// The page size when none is asked for.
-pub const DEFAULT_SIZE: i64 = 20;
+const DEFAULT_SIZE: i64 = 20;
 
 /// Which way a list is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

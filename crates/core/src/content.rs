@@ -149,14 +149,13 @@ pub fn mentions(text: &str) -> Mentions {
     if !text.contains('@') {
         return found;
     }
-    let mut in_code = false;
     let mut before = None;
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        let tail = &rest[c.len_utf8()..];
+        let mut tail = &rest[c.len_utf8()..];
         if c == '`' {
-            in_code = !in_code;
-        } else if c == '@' && !in_code && found.usernames.len() + found.ids.len() < MAX_MENTIONS {
+            tail = behind_code(rest);
+        } else if c == '@' && found.usernames.len() + found.ids.len() < MAX_MENTIONS {
             let name: &str = {
                 let end = tail
                     .find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_')
@@ -183,6 +182,23 @@ pub fn mentions(text: &str) -> Mentions {
         rest = tail;
     }
     found
+}
+
+/// What follows the code span or fence that `text` begins with; if it does not end, what follows the
+/// backticks, which then are only backticks (CommonMark §6.1).
+fn behind_code(text: &str) -> &str {
+    let run = |text: &str| text.len() - text.trim_start_matches('`').len();
+    let ticks = run(text);
+    let inside = &text[ticks..];
+    let mut rest = inside;
+    while let Some(at) = rest.find('`') {
+        let here = run(&rest[at..]);
+        rest = &rest[at + here..];
+        if here == ticks {
+            return rest;
+        }
+    }
+    inside
 }
 
 #[cfg(test)]
@@ -252,5 +268,7 @@ mod tests {
         assert_eq!(found.usernames, ["ann", "ben"]);
         assert_eq!(found.ids, [id]);
         assert!(found.everyone);
+        assert_eq!(mentions("it`s @ann").usernames, ["ann"]);
+        assert_eq!(mentions("```\n@ann ` @ben\n``` @cleo ``x` @dan`` @eve").usernames, ["cleo", "eve"]);
     }
 }

@@ -128,6 +128,7 @@ pub struct Channel {
 }
 
 /// What may be posted in a channel, and by whom.
+#[expect(clippy::struct_excessive_bools, reason = "four independent rules, each a switch of its own")]
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ChannelRules {
     /// Only those who moderate may post.

@@ -18,8 +18,17 @@ pub struct Scope(u8);
 
 /// The text names no scope of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown scope {0:?}")]
-pub struct UnknownScope(pub String);
+#[error("unknown scope{}{}", if .0.is_empty() { "" } else { " " }, .0)]
+pub struct UnknownScope(String);
+
+impl UnknownScope {
+    /// Repeats the name only if it could be one: what was put here by mistake may be a secret.
+    fn of(name: &str) -> Self {
+        let plausible = name.len() <= 60
+            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b':');
+        Self(if plausible { name.to_owned() } else { String::new() })
+    }
+}
 
 impl Scope {
     pub(crate) const fn at(index: u8) -> Self {
@@ -36,7 +45,7 @@ impl Scope {
             .ok()
             .and_then(|index| u8::try_from(index).ok())
             .map(Self)
-            .ok_or_else(|| UnknownScope(name.chars().take(100).collect()))
+            .ok_or_else(|| UnknownScope::of(name))
     }
 
     /// Every scope, sorted by name.

@@ -103,9 +103,7 @@ impl Buffer {
         loop {
             let closed = {
                 let mut state = self.lines.lock();
-                if state.text.is_empty() && !state.closed {
-                    self.grown.wait_for(&mut state, WRITE_EVERY);
-                } else if state.text.len() < WRITE_AT_BYTES && !state.closed {
+                if state.text.len() < WRITE_AT_BYTES && !state.closed {
                     self.grown.wait_for(&mut state, WRITE_EVERY);
                 }
                 std::mem::swap(&mut text, &mut state.text);

@@ -54,7 +54,7 @@ impl Edge {
 
 /// The operations by route, each with its metrics.
 pub(crate) struct Operations {
-    by_route: HashMap<(String, Method), Meters>,
+    by_route: HashMap<String, Vec<(Method, Meters)>>,
     unmatched: Meters,
 }
 
@@ -79,16 +79,17 @@ impl Meters {
 impl Operations {
     /// From `(path as routed, method, name)`.
     pub(crate) fn new(routes: impl IntoIterator<Item = (String, Method, String)>) -> Self {
-        let by_route = routes
-            .into_iter()
-            .map(|(path, method, name)| ((path, method), Meters::new(name.leak())))
-            .collect();
+        let mut by_route: HashMap<String, Vec<(Method, Meters)>> = HashMap::new();
+        for (path, method, name) in routes {
+            by_route.entry(path).or_default().push((method, Meters::new(name.leak())));
+        }
         Self { by_route, unmatched: Meters::new("unmatched") }
     }
 
     fn find(&self, path: Option<&MatchedPath>, method: &Method) -> &Meters {
-        path.and_then(|path| self.by_route.get(&(path.as_str().to_owned(), method.clone())))
-            .unwrap_or(&self.unmatched)
+        path.and_then(|path| self.by_route.get(path.as_str()))
+            .and_then(|methods| methods.iter().find(|(known, _)| known == method))
+            .map_or(&self.unmatched, |(_, meters)| meters)
     }
 }
 
@@ -98,8 +99,7 @@ pub(crate) async fn edge(State(http): State<Http>, mut request: Request, next: N
     let method = request.method().clone();
     let meters = http.shared.operations.find(request.extensions().get::<MatchedPath>(), &method);
     let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0);
-    let forwarded = request.headers().get(X_FORWARDED_FOR).and_then(|value| value.to_str().ok());
-    let address = http.policy.client_address(peer, forwarded);
+    let address = http.policy.client_address(peer, request.headers().get_all(X_FORWARDED_FOR));
     let caller = Arc::new(OnceLock::new());
     let now = http.app.clock().now();
     let request_id = http.request_id(now);

@@ -6,7 +6,7 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hallpass_app::{AppError, Unauthenticated};
-use hallpass_core::scope::ScopeSet;
+use hallpass_core::scope::{Scope, ScopeSet};
 use serde::Serialize;
 
 macro_rules! codes {
@@ -65,26 +65,26 @@ codes! {
 
 /// An error on its way to the client.
 #[derive(Clone, Debug)]
-pub struct ApiError {
+pub(crate) struct ApiError {
     /// What class of error.
-    pub code: Code,
+    pub(crate) code: Code,
     /// `error.code`, where a use case is more exact than the class.
-    pub detail: Option<&'static str>,
+    pub(crate) detail: Option<&'static str>,
     /// For people.
-    pub message: String,
+    pub(crate) message: String,
     /// The parameter.
-    pub param: Option<String>,
+    pub(crate) param: Option<String>,
     /// Seconds.
-    pub retry_after_secs: Option<u64>,
+    pub(crate) retry_after_secs: Option<u64>,
     /// Whether trying the same again can help; none leaves it to the status.
-    pub retryable: Option<bool>,
+    pub(crate) retryable: Option<bool>,
     /// For operators only.
-    pub cause: Option<String>,
+    pub(crate) cause: Option<String>,
 }
 
 impl ApiError {
     /// An error of a class, with its message.
-    pub fn new(code: Code, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
             detail: None,
@@ -97,12 +97,12 @@ impl ApiError {
     }
 
     /// A malformed parameter.
-    pub fn invalid(param: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn invalid(param: &str, message: impl Into<String>) -> Self {
         Self { param: Some(param.to_owned()), ..Self::new(Code::ParameterInvalid, message) }
     }
 
     /// A parameter against a rule.
-    pub fn unprocessable(code: &'static str, param: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn unprocessable(code: &'static str, param: &str, message: impl Into<String>) -> Self {
         Self { detail: Some(code), param: Some(param.to_owned()), ..Self::new(Code::RuleBroken, message) }
     }
 
@@ -231,7 +231,7 @@ impl From<AppError> for ApiError {
 fn missing_scopes(alternatives: &[ScopeSet]) -> String {
     let sets: Vec<String> = alternatives
         .iter()
-        .map(|set| set.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(" and "))
+        .map(|set| set.iter().map(Scope::name).collect::<Vec<_>>().join(" and "))
         .collect();
     format!("the credential is missing required permissions: {}", sets.join(", or "))
 }

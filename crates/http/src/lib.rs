@@ -8,6 +8,8 @@ mod api;
 mod edge;
 mod error;
 mod extract;
+#[doc(hidden)]
+pub mod fuzz;
 mod idempotent;
 mod openapi;
 mod ops;

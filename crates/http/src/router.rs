@@ -21,7 +21,7 @@ use crate::{openapi, ops, pages};
 
 /// The operations of the API, under `/api/v1`.
 fn api() -> OpenApiRouter<Http> {
-    OpenApiRouter::with_openapi(openapi::Base::openapi())
+    OpenApiRouter::new()
         .routes(routes!(access_tokens::create))
         .routes(routes!(access_tokens::revoke))
         .routes(routes!(companies::list, companies::create))
@@ -44,11 +44,19 @@ fn api() -> OpenApiRouter<Http> {
         .routes(routes!(messages::retrieve, messages::update, messages::delete))
 }
 
+/// The operations under their base, described.
+fn described() -> OpenApiRouter<Http> {
+    OpenApiRouter::with_openapi(openapi::Base::openapi()).nest("/api/v1", api())
+}
+
 /// Everything else: pages, keys, health.
 fn around() -> Router<Http> {
     Router::new()
         .route("/", get(pages::start))
         .route("/api", get(pages::reference))
+        .route("/assets/site.css", get(pages::style))
+        .route("/assets/site.js", get(pages::script))
+        .route("/assets/icon.svg", get(pages::icon))
         .route("/api/v1/openapi.json", get(pages::openapi))
         .route("/.well-known/jwks.json", get(ops::jwks))
         .route("/livez", get(ops::livez))
@@ -57,9 +65,12 @@ fn around() -> Router<Http> {
 }
 
 /// The routes of [`around`], for limits, metrics and the log.
-const AROUND: [(&str, &str); 7] = [
+const AROUND: [(&str, &str); 10] = [
     ("/", "start"),
     ("/api", "reference"),
+    ("/assets/site.css", "assets"),
+    ("/assets/site.js", "assets"),
+    ("/assets/icon.svg", "assets"),
     ("/api/v1/openapi.json", "openapi"),
     ("/.well-known/jwks.json", "jwks"),
     ("/livez", "livez"),
@@ -69,7 +80,7 @@ const AROUND: [(&str, &str); 7] = [
 
 /// The router over an application.
 pub fn router(app: App, policy: Arc<HttpPolicy>) -> Router {
-    let (routes, document) = OpenApiRouter::<Http>::new().nest("/api/v1", api()).split_for_parts();
+    let (routes, document) = described().split_for_parts();
     let around_operations =
         AROUND.iter().map(|(path, name)| ((*path).to_owned(), Method::GET, (*name).to_owned()));
     let node = u64::from_be_bytes(hallpass_core::clock::draw(app.entropy()));
@@ -110,13 +121,13 @@ pub(crate) fn operations(document: &Document) -> Vec<(String, Method, String)> {
 
 /// The OpenAPI document of the API, in JSON.
 pub fn openapi_json() -> String {
-    let (_, document) = OpenApiRouter::<Http>::new().nest("/api/v1", api()).split_for_parts();
+    let (_, document) = described().split_for_parts();
     openapi::render(document)
 }
 
 /// `(method, path, operation id)` of every operation: what the authorisation sweep walks.
 pub fn routes_of_api() -> Vec<(Method, String, String)> {
-    let (_, document) = OpenApiRouter::<Http>::new().nest("/api/v1", api()).split_for_parts();
+    let (_, document) = described().split_for_parts();
     operations(&document).into_iter().map(|(path, method, id)| (method, path, id)).collect()
 }
 

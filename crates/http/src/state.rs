@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use hallpass_app::App;
 use ipnet::IpNet;
 
@@ -51,18 +52,25 @@ impl Default for HttpPolicy {
 }
 
 impl HttpPolicy {
-    /// The client's address: the peer's, or what trusted proxies say, read from the right.
-    pub(crate) fn client_address(&self, peer: IpAddr, forwarded: Option<&str>) -> IpAddr {
+    /// The client's address: the peer's, or what trusted proxies say, read from the right. A proxy may
+    /// have added a line of its own below the client's: all lines are one list (RFC 9110 §5.3).
+    pub(crate) fn client_address<'h>(
+        &self,
+        peer: IpAddr,
+        forwarded: impl IntoIterator<Item = &'h HeaderValue, IntoIter: DoubleEndedIterator>,
+    ) -> IpAddr {
         let trusted = |address: IpAddr| self.trusted_proxies.iter().any(|net| net.contains(&address));
         let mut address = peer;
-        for hop in forwarded.unwrap_or_default().rsplit(',') {
+        if !trusted(address) {
+            return address;
+        }
+        // An unreadable hop ends the trail: the last good address stands.
+        let lines = forwarded.into_iter().rev().map(|line| line.to_str().unwrap_or_default());
+        for hop in lines.flat_map(|line| line.rsplit(',')) {
+            let Ok(hop) = hop.trim().parse::<IpAddr>() else { break };
+            address = hop.to_canonical();
             if !trusted(address) {
                 break;
-            }
-            // An unreadable hop ends the trail: the last good address stands.
-            match hop.trim().parse() {
-                Ok(hop) => address = hop,
-                Err(_) => break,
             }
         }
         address

@@ -92,9 +92,8 @@ pub(crate) fn check(headers: &HeaderMap) -> Result<(), ApiError> {
     let mut values = headers.get_all(HEADER).iter();
     let Some(value) = values.next() else { return Ok(()) };
     let known = || format!("known versions: {}", CLASSIC.join(", "));
-    let date = match (value.to_str(), values.next()) {
-        (Ok(date), None) => date,
-        _ => return Err(ApiError::new(Code::VersionUnknown, known())),
+    let (Ok(date), None) = (value.to_str(), values.next()) else {
+        return Err(ApiError::new(Code::VersionUnknown, known()));
     };
     if CLASSIC.contains(&date) {
         return Ok(());

@@ -3,7 +3,8 @@
 use hallpass_core::authority::{Change, Entry};
 use jiff::Timestamp;
 
-use crate::conn::{Conn, Tx, on};
+use crate::conn::{Conn, Inner, Tx, on};
+use crate::dialect::postgres;
 use crate::error::StoreError;
 
 const NEXT: &str = "UPDATE authority_head SET n = n + 1 WHERE id = 1 RETURNING n";
@@ -83,6 +84,16 @@ impl Conn {
 }
 
 impl Tx {
+    /// From here to the commit nobody appends to the log: what it says stays the last word on what this
+    /// transaction writes. To be taken before any row that an appender holds, or two wait on each other.
+    pub async fn hold_authority(&mut self) -> Result<(), StoreError> {
+        // SQLite writes one transaction at a time anyway.
+        if let Inner::Postgres(conn) = &mut self.0.0 {
+            sqlx::query(postgres::HOLD_AUTHORITY).execute(&mut **conn).await?;
+        }
+        Ok(())
+    }
+
     /// Appends an entry. From here to the commit no other transaction can append: numbers are
     /// visible in order.
     pub async fn insert_authority(
@@ -91,6 +102,9 @@ impl Tx {
         kills: bool,
         at: Timestamp,
     ) -> Result<u64, StoreError> {
+        if let Inner::Postgres(conn) = &mut self.0.0 {
+            sqlx::query(postgres::MOVE_AUTHORITY).execute(&mut **conn).await?;
+        }
         let (subject, scope) = change.parts();
         let n: i64 = on!(self.0, c => sqlx::query_scalar(NEXT).fetch_one(c).await)?;
         on!(self.0, c => sqlx::query(INSERT)

@@ -35,6 +35,8 @@ const SETTINGS: &str = "UPDATE companies SET explicit_scopes = COALESCE($2, expl
      WHERE id = $1 RETURNING id";
 const ROUTE_TAKEN: &str = "SELECT 1 FROM companies WHERE route = $1 AND id <> $2";
 const LOCK: &str = "UPDATE companies SET updated_at = updated_at WHERE id = $1 RETURNING id";
+const OWNS_ANOTHER: &str =
+    "SELECT 1 FROM companies WHERE owner_user_id = $2 AND parent_id = $1 AND id <> $3 LIMIT 1";
 const DETACH: &str = "UPDATE companies SET parent_id = NULL, updated_at = $2
      WHERE id = $1 AND parent_id IS NOT NULL RETURNING id";
 const CHILDREN_DOWN: &str = concat!(
@@ -61,6 +63,21 @@ const OWNED_UP: &str = concat!(
     " FROM companies WHERE owner_user_id = $1 AND (created_at, id) > ($2, $3)
       AND created_at > $4 AND created_at < $5 ORDER BY created_at ASC, id ASC LIMIT $6"
 );
+// $7 the company: it, and its connected accounts. Along the owner's index.
+const OWNED_WITHIN_DOWN: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM companies WHERE owner_user_id = $1 AND (created_at, id) < ($2, $3)
+      AND created_at > $4 AND created_at < $5 AND $7 IN (id, COALESCE(parent_id, ''))
+      ORDER BY created_at DESC, id DESC LIMIT $6"
+);
+const OWNED_WITHIN_UP: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM companies WHERE owner_user_id = $1 AND (created_at, id) > ($2, $3)
+      AND created_at > $4 AND created_at < $5 AND $7 IN (id, COALESCE(parent_id, ''))
+      ORDER BY created_at ASC, id ASC LIMIT $6"
+);
 
 pub(crate) const ALL: &[&str] = &[
     FIND,
@@ -69,11 +86,14 @@ pub(crate) const ALL: &[&str] = &[
     SETTINGS,
     ROUTE_TAKEN,
     LOCK,
+    OWNS_ANOTHER,
     DETACH,
     CHILDREN_DOWN,
     CHILDREN_UP,
     OWNED_DOWN,
     OWNED_UP,
+    OWNED_WITHIN_DOWN,
+    OWNED_WITHIN_UP,
 ];
 
 /// A company to be stored.
@@ -114,6 +134,8 @@ pub enum CompanyFilter {
     ChildrenOf(CompanyId),
     /// Those a user owns.
     OwnedBy(UserId),
+    /// Those a user owns among a company and its connected accounts.
+    OwnedWithin(UserId, CompanyId),
 }
 
 #[derive(sqlx::FromRow)]
@@ -185,11 +207,31 @@ impl Conn {
             (CompanyFilter::ChildrenOf(parent), false) => (CHILDREN_UP, parent.to_string()),
             (CompanyFilter::OwnedBy(user), true) => (OWNED_DOWN, user.to_string()),
             (CompanyFilter::OwnedBy(user), false) => (OWNED_UP, user.to_string()),
+            (CompanyFilter::OwnedWithin(user, _), true) => (OWNED_WITHIN_DOWN, user.to_string()),
+            (CompanyFilter::OwnedWithin(user, _), false) => (OWNED_WITHIN_UP, user.to_string()),
         };
-        let rows: Vec<Row> = on!(self, c => sqlx::query_as(statement)
-            .bind(subject).bind(at).bind(id).bind(after).bind(before).bind(scan.limit)
-            .fetch_all(c).await)?;
+        let rows: Vec<Row> = match filter {
+            CompanyFilter::OwnedWithin(_, company) => on!(self, c => sqlx::query_as(statement)
+                .bind(subject).bind(at).bind(id).bind(after).bind(before).bind(scan.limit)
+                .bind(company.to_string()).fetch_all(c).await)?,
+            CompanyFilter::ChildrenOf(_) | CompanyFilter::OwnedBy(_) => on!(self, c => sqlx::query_as(statement)
+                .bind(subject).bind(at).bind(id).bind(after).bind(before).bind(scan.limit)
+                .fetch_all(c).await)?,
+        };
         rows.into_iter().map(Company::try_from).collect()
+    }
+
+    /// Whether a user owns a connected account of `parent` other than `id`.
+    pub async fn owns_another_child(
+        &mut self,
+        parent: CompanyId,
+        owner: UserId,
+        id: CompanyId,
+    ) -> Result<bool, StoreError> {
+        let found: Option<i32> = on!(self, c => sqlx::query_scalar(OWNS_ANOTHER)
+            .bind(parent.to_string()).bind(owner.to_string()).bind(id.to_string())
+            .fetch_optional(c).await)?;
+        Ok(found.is_some())
     }
 
     /// Whether another company has this route.

@@ -3,6 +3,15 @@
 //! SQL is written once, in a portable subset; what truly differs lives in [`dialect`]. Reads take a
 //! [`Conn`] from [`Store::read`]; writes go through [`Store::write`], which on SQLite shares commits
 //! ([`writer`]) and on PostgreSQL retries what lost against a concurrent transaction.
+//!
+//! # Errors
+//! Every function that speaks to the database fails alike: [`StoreError::Unavailable`] if it does not
+//! answer or cannot write, [`StoreError::Corrupt`] if what it reads does not parse,
+//! [`StoreError::Conflict`] where a unique or foreign key would be violated,
+//! [`StoreError::Serialization`] inside a write that is then tried again. Only what is particular to a
+//! function is said there.
+
+#![expect(clippy::missing_errors_doc, reason = "said once, above")]
 
 mod api_keys;
 mod authority;

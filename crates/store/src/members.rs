@@ -217,10 +217,8 @@ impl Conn {
         scan: &Scan,
     ) -> Result<Vec<Member>, StoreError> {
         // The bounds are of creation, which is only one of the orders.
-        let (at, id) = match filter.by_joining {
-            true => scan.start(),
-            false => scan.start_within(filter.after, filter.before),
-        };
+        let (at, id) =
+            if filter.by_joining { scan.start() } else { scan.start_within(filter.after, filter.before) };
         let statement = match (&self.0, filter.users.is_empty()) {
             (_, true) => everybody::choose(filter.by_joining, scan.descending),
             (Inner::Postgres(_), false) => these_postgres::choose(filter.by_joining, scan.descending),

@@ -154,7 +154,11 @@ impl Writer {
             return;
         }
         match self.run_together(&mut batch).await {
-            Ok(()) => batch.into_iter().for_each(|job| job.answer()),
+            Ok(()) => {
+                for job in batch {
+                    job.answer();
+                }
+            }
             Err(error) => {
                 warn!(error = %error, jobs = batch.len(), "a shared write was lost; each runs again alone");
                 self.rollback().await;

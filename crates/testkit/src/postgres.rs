@@ -18,16 +18,26 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a server may take to accept connections.
-const START_DEADLINE: Duration = Duration::from_secs(120);
+const START_DEADLINE: Duration = Duration::from_mins(2);
 
-/// Keeps the server until its standard input closes, then ends it and clears up. `$1` is the folder.
+/// Keeps a server until standard input closes, then ends it and clears up. Takes the folder, the
+/// programs' folder, how to become somebody else (words, perhaps none), and the server's settings.
+///
+/// `QUIT` is PostgreSQL's quickest shutdown that leaves nothing behind. It is said until it is heard:
+/// a server that is only just starting may still be deaf.
 const SUPERVISE: &str = r#"
-folder=$1; shift
-"$@" >"$folder/log" 2>&1 </dev/null &
-server=$!
-cat >/dev/null
-kill -QUIT "$server" 2>/dev/null
-wait "$server"
+folder=$1 bin=$2 become=$3; shift 3
+exec >"$folder/log" 2>&1
+if $become "$bin/initdb" --no-sync -U postgres -A trust -E UTF8 --locale=C.UTF-8 \
+    --locale-provider=icu --icu-locale=en-US -D "$folder/data" </dev/null
+then
+    $become "$bin/postgres" -D "$folder/data" -k "$folder" "$@" </dev/null &
+    cat >/dev/null
+    while kill -QUIT $! 2>/dev/null; do sleep 0.02; done
+else
+    : >"$folder/failed"
+    cat >/dev/null
+fi
 rm -rf "$folder"
 "#;
 
@@ -87,21 +97,6 @@ impl Server {
         drop(fs::remove_dir_all(&folder));
         fs::create_dir(&folder).expect("the temporary folder can be written");
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("the folder is ours");
-        let as_user = unprivileged(&folder);
-        let data = folder.join("data");
-
-        let mut initdb = as_user.clone();
-        initdb.push(bin.join("initdb").into());
-        initdb.extend(
-            ["--no-sync", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"].map(Into::into),
-        );
-        initdb.extend(["--locale-provider=icu", "--icu-locale=en-US", "-D"].map(Into::into));
-        initdb.push(data.clone().into());
-        run(&initdb);
-
-        let mut server = as_user;
-        server.push(bin.join("postgres").into());
-        server.extend([OsStr::new("-D").to_owned(), data.into(), "-k".into(), folder.clone().into()]);
         let mut settings = vec![
             "listen_addresses=",
             "max_connections=300",
@@ -114,13 +109,10 @@ impl Server {
         if !durable {
             settings.extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off"]);
         }
-        for setting in settings {
-            server.extend([OsStr::new("-c").to_owned(), setting.into()]);
-        }
         let supervisor = Command::new("sh")
             .args(["-c", SUPERVISE, "supervise"])
-            .arg(&folder)
-            .args(&server)
+            .args([folder.as_os_str(), bin.as_os_str(), unprivileged(&folder).as_ref()])
+            .args(settings.iter().flat_map(|setting| ["-c", setting]))
             .current_dir(&folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -171,8 +163,12 @@ impl Server {
         ready.args(["-q", "-U", "postgres", "-d", "postgres", "-h"]).arg(&self.folder);
         // Each attempt is a process of its own, which paces the loop.
         while !ready.status().expect("pg_isready runs").success() {
-            let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-            assert!(Instant::now() < deadline, "PostgreSQL did not start:\n{}", log());
+            let failed = self.folder.join("failed").exists();
+            assert!(
+                !failed && Instant::now() < deadline,
+                "PostgreSQL did not start:\n{}",
+                fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+            );
         }
     }
 }
@@ -200,17 +196,14 @@ fn find_binaries() -> PathBuf {
     }
 }
 
-/// The start of a command line that runs as somebody who may run PostgreSQL, which root may not;
-/// gives them the folder.
-fn unprivileged(folder: &Path) -> Vec<OsString> {
+/// How to become somebody who may run PostgreSQL, which root may not; gives them the folder.
+fn unprivileged(folder: &Path) -> &'static str {
     if number(&["id", "-u"]) != 0 {
-        return Vec::new();
+        return "";
     }
     let (uid, gid) = (number(&["id", "-u", "postgres"]), number(&["id", "-g", "postgres"]));
     chown(folder, Some(uid), Some(gid)).expect("root may give a folder away");
-    ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--inh-caps=-all", "--"]
-        .map(Into::into)
-        .to_vec()
+    "setpriv --reuid=postgres --regid=postgres --clear-groups --inh-caps=-all --"
 }
 
 fn number(command: &[&str]) -> u32 {

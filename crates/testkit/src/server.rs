@@ -155,6 +155,8 @@ impl TestServer {
 
     /// A server as set up.
     pub async fn with(setup: Setup) -> Self {
+        // Takes a second the first time; not while a server waits to read its log.
+        tokio::task::spawn_blocking(contract::load).await.expect("the contract compiles");
         let (database, folder) = match (setup.database, setup.engine) {
             (Some(database), _) => (database, None),
             (None, Engine::Sqlite) => {
@@ -186,6 +188,8 @@ impl TestServer {
         let router = hallpass_http::router(app.clone(), Arc::new(setup.policy));
         let running = app.clone();
         let background = tokio::spawn(async move { running.run_background().await });
+        // As a load balancer would: no requests before the node is ready.
+        app.authority().refresh().await.expect("the log is read");
         Self { app, clock, database, router, background, _folder: folder }
     }
 
@@ -203,6 +207,12 @@ impl TestServer {
             ..setup
         })
         .await
+    }
+
+    /// Stops what runs beside requests: the node reads the authority log no more, as if its way to the
+    /// database were cut.
+    pub fn stop_background(&self) {
+        self.background.abort();
     }
 
     /// The router, for requests made by hand.

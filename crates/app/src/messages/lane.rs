@@ -1,6 +1,7 @@
 //! Lanes: how sends reach the disk together.
 //!
-//! 1. A send waits in the lane of its channel. While a batch commits, the next one gathers.
+//! 1. A send waits in the lane of its channel. While a batch commits, the next one gathers; before it
+//!    closes, it lingers a little for those who were just answered, who tend to come right back.
 //! 2. The writing transaction first reads the authority log: a send whose subjects moved since it was
 //!    decided is not written but [decided again](Verdict::Redecide).
 //! 3. Cooldowns are checked and taken, the counters of all channels move in one statement, the rows go
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hallpass_core::Clock;
 use hallpass_core::authority::Change;
 use hallpass_core::entity::Message;
 use hallpass_core::id::{ChatFeedId, UserId};
@@ -24,6 +26,8 @@ use crate::error::AppError;
 const MAX_BATCH: usize = 512;
 /// The most sends that wait in one lane; further ones are told to come back.
 const MAX_WAITING: usize = 8192;
+/// A batch lingers at most this fraction of what the last one took.
+const LINGER: u32 = 8;
 /// Lanes on PostgreSQL, where several transactions run at once.
 const SHARED_LANES: usize = 2;
 
@@ -50,6 +54,8 @@ pub(crate) enum Verdict {
         /// Until then.
         retry_after_secs: u64,
     },
+    /// An earlier attempt stored it, and it was deleted since.
+    Deleted,
     /// Rights moved while it waited; `n` is how far the log is.
     Redecide {
         /// The log's head.
@@ -65,12 +71,12 @@ pub(crate) struct Lanes {
 }
 
 impl Lanes {
-    pub(crate) fn start(store: Store) -> Self {
+    pub(crate) fn start(store: &Store, clock: &Arc<dyn Clock>) -> Self {
         let count = if store.is_shared() { SHARED_LANES } else { 1 };
         let senders = (0..count)
             .map(|_| {
                 let (sender, waiting) = mpsc::channel(MAX_WAITING);
-                tokio::spawn(serve(store.clone(), waiting));
+                tokio::spawn(serve(store.clone(), Arc::clone(clock), waiting));
                 sender
             })
             .collect();
@@ -89,14 +95,29 @@ impl Lanes {
     }
 }
 
-async fn serve(store: Store, mut waiting: mpsc::Receiver<(Pending, Reply)>) {
+async fn serve(store: Store, clock: Arc<dyn Clock>, mut waiting: mpsc::Receiver<(Pending, Reply)>) {
     let mut arrived = Vec::with_capacity(MAX_BATCH);
+    let (mut answered, mut took) = (0, Duration::ZERO);
     while waiting.recv_many(&mut arrived, MAX_BATCH).await > 0 {
+        // Without this, two halves of the clients take turns, each waiting out the other's commit.
+        let started = clock.monotonic();
+        let expected = (arrived.len() + answered).min(MAX_BATCH);
+        while answered > 1 && arrived.len() < expected && clock.monotonic().saturating_sub(started) < took / LINGER {
+            tokio::task::yield_now().await;
+            while arrived.len() < expected
+                && let Ok(next) = waiting.try_recv()
+            {
+                arrived.push(next);
+            }
+        }
+        let started = clock.monotonic();
+        answered = arrived.len();
         let (batch, replies): (Vec<Pending>, Vec<Reply>) = arrived.drain(..).unzip();
         for (reply, verdict) in replies.into_iter().zip(run(&store, batch).await) {
             // A caller that went away does not need the answer; the message stands.
             let _gone = reply.send(verdict);
         }
+        took = clock.monotonic().saturating_sub(started);
     }
 }
 
@@ -187,12 +208,13 @@ async fn write_all(tx: &mut Tx, batch: &[Pending]) -> Result<Vec<Verdict>, Store
     Ok(verdicts.into_iter().flatten().collect())
 }
 
-/// Voids what was decided before its subjects moved.
+/// Voids what was decided before its subjects moved. What it leaves stays right until the commit.
 async fn redecide(
     tx: &mut Tx,
     batch: &[Pending],
     verdicts: &mut [Option<Verdict>],
 ) -> Result<(), StoreError> {
+    tx.hold_authority().await?;
     let oldest = batch.iter().map(|pending| pending.rev).min().unwrap_or(u64::MAX);
     let moved = tx.list_authority_since(oldest).await?;
     let Some(last) = moved.last() else { return Ok(()) };
@@ -207,12 +229,13 @@ async fn redecide(
     Ok(())
 }
 
-/// How far the log is, if one of `subjects` moved since `rev`.
+/// How far the log is, if one of `subjects` moved since `rev`. If none did, none does until the commit.
 pub(crate) async fn moved_since(
     tx: &mut Tx,
     rev: u64,
     subjects: &[Change],
 ) -> Result<Option<u64>, StoreError> {
+    tx.hold_authority().await?;
     let moved = tx.list_authority_since(rev).await?;
     let all = moved.len() == hallpass_store::AUTHORITY_PAGE;
     let hit = all || moved.iter().any(|entry| subjects.contains(&entry.change));
@@ -228,9 +251,12 @@ async fn find_existing(
     for (pending, verdict) in batch.iter().zip(verdicts) {
         if pending.may_exist
             && verdict.is_none()
-            && let Some(message) = tx.find_message(pending.message.id).await?
+            && tx.find_message_place(pending.message.id).await?.is_some()
         {
-            *verdict = Some(Verdict::Stored(Box::new(message)));
+            *verdict = Some(match tx.find_message(pending.message.id).await? {
+                Some(message) => Verdict::Stored(Box::new(message)),
+                None => Verdict::Deleted,
+            });
         }
     }
     Ok(())

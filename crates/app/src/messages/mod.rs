@@ -71,19 +71,23 @@ impl App {
         let mentions = content::mentions(&ask.content);
         let at = self.clock.now();
         let id = MessageId::from_bits(self.bits(ticket));
+        let mut caller = caller.clone();
         for _ in 0..MAX_DECISIONS {
             // Before the decision: what narrows later is newer.
             let rev = self.authority.rev();
             let action = Action::SendMessage(ChannelKind::Channel);
-            let (channel, permit) = self.permit_channel(caller, action, ask.channel).await?;
+            let (channel, permit) = self.permit_channel(&caller, action, ask.channel).await?;
             content::obey(&channel.rules, &ask.content, ask.has_attachments).map_err(broken_rule)?;
+            for option in ask.poll.iter().flatten() {
+                content::obey(&channel.rules, &option.text, false).map_err(broken_rule)?;
+            }
             if ask.has_attachments {
                 return Err(AppError::NotFound("file"));
             }
             if let Some(replied) = ask.replying_to {
                 self.must_be_in(&channel, replied).await?;
             }
-            let author = self.author(caller, &channel).await?;
+            let author = self.author(&caller, &channel).await?;
             let mentioned = self.resolve_mentions(&channel, &mentions).await?;
             let message = Message {
                 id,
@@ -103,7 +107,7 @@ impl App {
             let pending = Pending {
                 message,
                 rev,
-                subjects: watched(caller, &channel),
+                subjects: watched(&caller, &channel),
                 // Those who moderate are not slowed down.
                 cooldown_secs: channel.rules.cooldown_secs.filter(|_| !permit.moderates),
                 may_exist: ticket.is_some_and(|ticket| ticket.is_again()),
@@ -123,11 +127,25 @@ impl App {
                         retry_after_secs: Some(retry_after_secs),
                     });
                 }
+                Verdict::Deleted => {
+                    return Err(AppError::conflict(
+                        "message_deleted",
+                        "an earlier attempt stored this message, and it was deleted since",
+                    ));
+                }
                 // Rights moved: apply what moved, then decide again.
-                Verdict::Redecide { n } => self.settle(n).await?,
+                Verdict::Redecide { n } => caller = self.renewed(&caller, n).await?,
             }
         }
         Err(AppError::Unavailable("rights change too fast to decide"))
+    }
+
+    /// Whether the caller may send to a channel, its rules about content aside.
+    ///
+    /// # Errors
+    /// As for [`send_message`](Self::send_message).
+    pub async fn may_send(&self, caller: &Caller, channel: ChannelRef) -> Result<(), AppError> {
+        self.permit_channel(caller, Action::SendMessage(ChannelKind::Channel), channel).await.map(drop)
     }
 
     /// As whom a message is sent: the user, or for a key the owner of the channel's company.
@@ -246,11 +264,12 @@ impl App {
         id: MessageId,
         edit: EditMessage,
     ) -> Result<MessageWithAuthor, AppError> {
+        let mut caller = caller.clone();
         for _ in 0..MAX_DECISIONS {
             let rev = self.authority.rev();
             let action = Action::SendMessage(ChannelKind::Channel);
-            let (message, channel, moderates) = self.permit_message(caller, action, id).await?;
-            let own = self.author(caller, &channel).await? == message.author;
+            let (message, channel, moderates) = self.permit_message(&caller, action, id).await?;
+            let own = self.author(&caller, &channel).await? == message.author;
             if edit.content.is_some() && !own {
                 return Err(AppError::Forbidden {
                     code: "not_author",
@@ -275,7 +294,7 @@ impl App {
             let change = Decided {
                 id,
                 rev,
-                subjects: watched(caller, &channel),
+                subjects: watched(&caller, &channel),
                 channel: channel.id,
                 at: self.clock.now(),
                 what: What::Edit {
@@ -287,7 +306,7 @@ impl App {
             };
             match self.change(change).await? {
                 Changed::Done => return self.retrieve_own(&channel, id).await,
-                Changed::Redecide { n } => self.settle(n).await?,
+                Changed::Redecide { n } => caller = self.renewed(&caller, n).await?,
             }
         }
         Err(AppError::Unavailable("rights change too fast to decide"))
@@ -305,11 +324,12 @@ impl App {
     /// # Errors
     /// [`AppError::Forbidden`] for somebody else's message, [`AppError::NotFound`] if it is gone.
     pub async fn delete_message(&self, caller: &Caller, id: MessageId) -> Result<(), AppError> {
+        let mut caller = caller.clone();
         for _ in 0..MAX_DECISIONS {
             let rev = self.authority.rev();
             let action = Action::DeleteMessage(ChannelKind::Channel);
-            let (message, channel, moderates) = self.permit_message(caller, action, id).await?;
-            let own = self.author(caller, &channel).await? == message.author;
+            let (message, channel, moderates) = self.permit_message(&caller, action, id).await?;
+            let own = self.author(&caller, &channel).await? == message.author;
             if !own && !moderates {
                 return Err(AppError::Forbidden {
                     code: "not_author",
@@ -319,14 +339,14 @@ impl App {
             let change = Decided {
                 id,
                 rev,
-                subjects: watched(caller, &channel),
+                subjects: watched(&caller, &channel),
                 channel: channel.id,
                 at: self.clock.now(),
                 what: What::Delete,
             };
             match self.change(change).await? {
                 Changed::Done => return Ok(()),
-                Changed::Redecide { n } => self.settle(n).await?,
+                Changed::Redecide { n } => caller = self.renewed(&caller, n).await?,
             }
         }
         Err(AppError::Unavailable("rights change too fast to decide"))
@@ -352,18 +372,19 @@ impl App {
                         What::Edit { content, mentioned, everyone, pinned } => {
                             let before = tx.find_message(id).await?.ok_or(AppError::NotFound("message"))?;
                             let edited = content.is_some() && *content != before.content;
+                            let pinned = pinned.filter(|pinned| *pinned != before.pinned);
+                            // What changes nothing is no change: no event, no new time.
+                            if !edited && pinned.is_none() {
+                                return Ok(Changed::Done);
+                            }
                             let text = content
                                 .as_deref()
                                 .filter(|_| edited)
                                 .map(|text| (text, mentioned.as_slice(), *everyone));
-                            if !tx.update_message(id, text, edited, *pinned, at).await? {
+                            if !tx.update_message(id, text, edited, pinned, at).await? {
                                 return Err(gone);
                             }
-                            if edited || pinned.is_none() {
-                                EventKind::MessageEdited
-                            } else {
-                                EventKind::MessagePinned
-                            }
+                            if edited { EventKind::MessageEdited } else { EventKind::MessagePinned }
                         }
                     };
                     tx.insert_event(change.channel, kind, &id.to_string(), at).await?;

@@ -131,7 +131,7 @@ pub(crate) async fn update(
         no_reactions: either("who_can_react", body.who_can_react.value(), ["everyone", "no_one"])?,
         ban_media: body.ban_media.value(),
         ban_urls: body.ban_urls.value(),
-        banned_words: body.banned_words.value().map(banned_words).transpose()?,
+        banned_words: body.banned_words.value().map(|words| banned_words(&words)).transpose()?,
         cooldown_secs: body
             .user_posts_cooldown_seconds
             .clearable(cooldown)?
@@ -151,7 +151,7 @@ fn either(param: &str, word: Option<String>, words: [&str; 2]) -> Result<Option<
     }
 }
 
-fn banned_words(words: Vec<String>) -> Result<Vec<String>, ApiError> {
+fn banned_words(words: &[String]) -> Result<Vec<String>, ApiError> {
     if words.len() > MAX_BANNED_WORDS {
         return Err(ApiError::invalid("banned_words", format!("more than {MAX_BANNED_WORDS} words")));
     }

@@ -200,8 +200,8 @@ pub(crate) async fn create(
             None => Ok(()),
         }
     };
-    post.once(allowed, move |ticket| async move { Ok(view(&app.create_company(&by, ask, ticket).await?)) })
-        .await
+    let act = move |ticket| async move { Ok(view(&app.create_company(&by, ask, ticket).await?)) };
+    Box::pin(post.once(allowed, act)).await
 }
 
 /// A plausible address: one `@`, something on both sides, no white space (RFC 5321 §4.5.3 lengths).
@@ -337,11 +337,10 @@ pub(crate) async fn update(
         send_customer_emails: body.send_customer_emails.value(),
         metadata: body.metadata.clearable(|object| metadata(&object))?,
     };
-    let found = http.app.update_company(&caller, id, patch).await?;
+    let found = Box::pin(http.app.update_company(&caller, id, patch)).await?;
     Ok(json(&view(&found)))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape map wants")]
 fn route(text: String) -> Result<String, ApiError> {
     let well_formed = (1..=60).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')

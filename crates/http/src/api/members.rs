@@ -6,6 +6,7 @@ use hallpass_app::MemberFilter;
 use hallpass_app::members::ListMembers;
 use hallpass_core::entity::{Company, Member};
 use hallpass_core::id::{CompanyId, UserId};
+use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -116,8 +117,8 @@ pub(crate) async fn list(
     query: Query,
 ) -> Result<Response, ApiError> {
     let statuses = query.many("statuses")?;
-    if let Some(unknown) = statuses.iter().find(|status| !STATUSES.contains(status)) {
-        return Err(ApiError::invalid("statuses", format!("{unknown:?} is not a status")));
+    if statuses.iter().any(|status| !STATUSES.contains(status)) {
+        return Err(ApiError::invalid("statuses", format!("statuses are of {}", STATUSES.join(", "))));
     }
     let level = query.word("access_level", &LEVELS)?.unwrap_or_default();
     let users: Vec<UserId> =
@@ -138,8 +139,8 @@ pub(crate) async fn list(
         company: query.company()?,
         matches_none: unmatched || only_drafted || (left_only && wanted == ["joined"]),
         filter: MemberFilter {
-            after: after.map_or(i64::MIN, |at| at.as_millisecond()),
-            before: before.map_or(i64::MAX, |at| at.as_millisecond()),
+            after: after.map_or(i64::MIN, Timestamp::as_millisecond),
+            before: before.map_or(i64::MAX, Timestamp::as_millisecond),
             status: match (left_only, wanted.as_slice()) {
                 (true, _) => "left".to_owned(),
                 (false, [one]) => (*one).to_owned(),

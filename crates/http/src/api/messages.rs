@@ -133,6 +133,7 @@ pub(crate) struct SendBody {
     content: Option<String>,
     attachments: Option<Vec<AttachmentBody>>,
     /// Accepted; links are not previewed by the server.
+    #[expect(dead_code, reason = "accepted for compatibility; there are no previews to switch off")]
     auto_detect_links: Option<bool>,
     poll: Option<PollBody>,
     /// A message of the same channel.
@@ -183,7 +184,7 @@ pub(crate) async fn create(
         secret: false,
     };
     let (app, by, channel) = (http.app.clone(), caller.clone(), ask.channel);
-    let allowed = async { http.app.retrieve_channel(&caller, channel).await.map(drop) };
+    let allowed = async { http.app.may_send(&caller, channel).await };
     post.once(allowed, move |ticket| async move { Ok(view(app.send_message(&by, ask, ticket).await?)) }).await
 }
 

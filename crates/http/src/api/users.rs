@@ -162,7 +162,6 @@ pub(crate) async fn update(
     Ok(json(&view(profile)))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape map wants")]
 fn username(text: String) -> Result<String, ApiError> {
     let well_formed = (1..=MAX_USERNAME).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')

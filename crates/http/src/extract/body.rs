@@ -72,6 +72,10 @@ async fn read(body: Body, http: &Http) -> Result<Bytes, ApiError> {
 /// # Errors
 /// 400 naming the parameter; 422 for a NUL character in any text.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    if is_deep(bytes) {
+        let message = format!("the body is nested deeper than {MAX_BODY_DEPTH} levels");
+        return Err(ApiError::new(Code::InvalidJson, message));
+    }
     let value = serde_json::from_slice(bytes).map_err(|error| explain::<T>(bytes, &error))?;
     if has_nul(bytes) {
         return Err(ApiError {
@@ -104,21 +108,43 @@ fn explain<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> ApiE
     ApiError::invalid(&path, format!("{path} does not fit{expected}"))
 }
 
+/// Whether the body is nested deeper than any of ours. Also counts in members that nobody reads.
+fn is_deep(bytes: &[u8]) -> bool {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => {
+                depth += 1;
+                if depth > MAX_BODY_DEPTH {
+                    return true;
+                }
+            }
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
 /// Whether a text in the body contains U+0000. It can only be there as an escape.
 fn has_nul(bytes: &[u8]) -> bool {
     if !bytes.windows(6).any(|window| window == b"\\u0000") {
         return false;
     }
     // Perhaps only an escaped backslash followed by "u0000".
-    fn within(value: &Value) -> bool {
-        match value {
-            Value::String(text) => text.contains('\0'),
-            Value::Array(items) => items.iter().any(within),
-            Value::Object(map) => map.iter().any(|(key, value)| key.contains('\0') || within(value)),
-            _ => false,
-        }
+    serde_json::from_slice::<Value>(bytes).map_or(true, |value| nul_within(&value))
+}
+
+fn nul_within(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(nul_within),
+        Value::Object(map) => map.iter().any(|(key, value)| key.contains('\0') || nul_within(value)),
+        _ => false,
     }
-    serde_json::from_slice::<Value>(bytes).is_ok_and(|value| within(&value))
 }
 
 /// A free JSON object, such as `metadata`: no member twice, at most 16 deep.
@@ -126,6 +152,8 @@ fn has_nul(bytes: &[u8]) -> bool {
 pub(crate) struct Object(pub(crate) Map<String, Value>);
 
 const MAX_DEPTH: usize = 16;
+/// How deep a body may be nested.
+const MAX_BODY_DEPTH: usize = 32;
 
 impl<'de> Deserialize<'de> for Object {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -7,7 +7,7 @@ mod path;
 mod query;
 
 pub(crate) use auth::Authed;
-pub(crate) use body::{JsonBody, Object};
+pub(crate) use body::{JsonBody, Object, parse as parse_body};
 pub(crate) use patch::Patch;
 pub(crate) use path::{Param, Params2};
 pub(crate) use query::Query;

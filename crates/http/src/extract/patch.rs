@@ -24,6 +24,7 @@ impl<T> Patch<T> {
     }
 
     /// For a field that can be cleared, with its value checked.
+    #[expect(clippy::option_option, reason = "whether to change it, and whether to a value")]
     pub(crate) fn clearable<U, E>(
         self,
         check: impl FnOnce(T) -> Result<U, E>,

@@ -32,7 +32,6 @@ impl FromRequestParts<Http> for Params2 {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape map_err wants")]
 fn not_text(_: axum::extract::rejection::PathRejection) -> ApiError {
     ApiError::invalid("id", "the path is not text")
 }

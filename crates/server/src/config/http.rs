@@ -9,14 +9,14 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::Section;
-use super::list::list;
+use super::list::{list, texts};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct HttpConfig {
     pub(crate) listen: SocketAddr,
     pub(crate) public_url: String,
-    #[serde(deserialize_with = "list")]
+    #[serde(deserialize_with = "list", serialize_with = "texts")]
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) access_log: bool,
     pub(crate) header_timeout_secs: u64,
@@ -43,7 +43,10 @@ impl Section for HttpConfig {
     const NAME: &'static str = "http";
     const ABOUT: &'static str = "Where the server listens and how it treats requests.";
     const KEYS: &'static [(&'static str, &'static str)] = &[
-        ("listen", "Address and port. Behind a proxy on this machine, or in a container, set public_url too."),
+        (
+            "listen",
+            "Address and port. Behind a proxy on this machine, or in a container, set public_url too.",
+        ),
         (
             "public_url",
             "How clients reach the server, https://chat.example.com, without a path: the issuer of tokens.\n\
@@ -115,7 +118,9 @@ impl<'a> PublicUrl<'a> {
     /// Reads scheme, host and port; anything more is refused.
     pub(crate) fn parse(text: &'a str) -> anyhow::Result<Self> {
         let refuse = |why: &str| {
-            anyhow::anyhow!("http.public_url: {why}; write it like https://chat.example.com or http://localhost:8080")
+            anyhow::anyhow!(
+                "http.public_url: {why}; write it like https://chat.example.com or http://localhost:8080"
+            )
         };
         let (https, rest) = if let Some(rest) = text.strip_prefix("https://") {
             (true, rest)
@@ -166,9 +171,16 @@ mod tests {
         assert_eq!(parsed("http://[::1]:8080"), PublicUrl { https: false, host: "[::1]", port: 8080 });
         assert!(parsed("http://[::1]").is_loopback() && parsed("http://localhost:1").is_loopback());
         assert!(!parsed("http://10.0.0.1").is_loopback());
-        for bad in
-            ["", "chat.example.com", "https://", "https://a/", "https://a/b", "https://a:b", "https://u@a", "ftp://a"]
-        {
+        for bad in [
+            "",
+            "chat.example.com",
+            "https://",
+            "https://a/",
+            "https://a/b",
+            "https://a:b",
+            "https://u@a",
+            "ftp://a",
+        ] {
             assert!(PublicUrl::parse(bad).is_err(), "{bad}");
         }
     }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serializer};
 
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -27,4 +27,9 @@ pub(super) fn list<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
         .iter()
         .map(|item| item.parse().map_err(|error| D::Error::custom(format!("{item:?}: {error}"))))
         .collect()
+}
+
+/// Writes the array.
+pub(super) fn texts<S: Serializer, T: Display>(items: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(items.iter().map(ToString::to_string))
 }

@@ -194,9 +194,14 @@ fn refuse_unknown(values: &config::Map<String, Value>) -> anyhow::Result<()> {
         let section = sections().into_iter().find(|(section, _)| section == name);
         let (Some((_, keys)), config::ValueKind::Table(table)) = (section, &value.kind) else {
             let names: Vec<_> = sections().iter().map(|(name, _)| *name).collect();
-            bail!("{name}{}: unknown; there are data_dir and the sections {}", origin(value), names.join(", "));
+            bail!(
+                "{name}{}: unknown; there are data_dir and the sections {}",
+                origin(value),
+                names.join(", ")
+            );
         };
-        if let Some((key, value)) = table.iter().find(|(key, _)| !keys.iter().any(|(known, _)| known == key)) {
+        if let Some((key, value)) = table.iter().find(|(key, _)| !keys.iter().any(|(known, _)| known == key))
+        {
             let known: Vec<_> = keys.iter().map(|(key, _)| *key).collect();
             bail!("{name}.{key}{}: unknown key; [{name}] has {}", origin(value), known.join(", "));
         }

@@ -12,4 +12,9 @@ pub(crate) const BUMP_HEADS: &str = "WITH j AS (
      FROM j WHERE h.channel_id = j.c AND h.channel_id = ANY (ARRAY(SELECT channel_id FROM locked))
      RETURNING h.channel_id, h.position, h.seq";
 
-pub(crate) const ALL: &[&str] = &[BUMP_HEADS];
+// The authority log as a lock: many may rely on what it says, or one may append. Fair in the order of
+// asking, held to the end of the transaction, and of this database alone.
+pub(crate) const HOLD_AUTHORITY: &str = "SELECT pg_advisory_xact_lock_shared(4702111234474983745)";
+pub(crate) const MOVE_AUTHORITY: &str = "SELECT pg_advisory_xact_lock(4702111234474983745)";
+
+pub(crate) const ALL: &[&str] = &[BUMP_HEADS, HOLD_AUTHORITY, MOVE_AUTHORITY];

@@ -1,5 +1,7 @@
 //! Databases, ids, times and things for the tests.
 
+use std::fmt::Display;
+
 use hallpass_core::entity::ChannelRules;
 use hallpass_core::id::*;
 use hallpass_store::{
@@ -21,14 +23,16 @@ pub(crate) struct Db {
 impl Db {
     pub(crate) async fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let database = Database::Sqlite(folder.path().join("hallpass.db"));
-        Self { store: Store::open(&database).await.unwrap(), database, _folder: Some(folder) }
+        Self::at(Database::Sqlite(folder.path().join("hallpass.db")), Some(folder)).await
     }
 
     pub(crate) async fn postgres() -> Self {
         let url = postgres::fresh_database();
-        let database = Database::Postgres { url, max_connections: 8 };
-        Self { store: Store::open(&database).await.unwrap(), database, _folder: None }
+        Self::at(Database::Postgres { url, max_connections: 8 }, None).await
+    }
+
+    async fn at(database: Database, folder: Option<TempDir>) -> Self {
+        Self { store: Store::open(&database).await.unwrap(), database, _folder: folder }
     }
 
     pub(crate) async fn read(&self) -> Conn {
@@ -112,8 +116,8 @@ pub(crate) fn app() -> AppId {
 pub(crate) fn scan(descending: bool, limit: i64) -> Scan {
     Scan { descending, from: None, limit }
 }
-pub(crate) fn scan_from(descending: bool, at: Timestamp, id: impl ToString, limit: i64) -> Scan {
-    Scan { descending, from: Some(Key { at: at.as_millisecond(), id: id.to_string() }), limit }
+pub(crate) fn scan_from(descending: bool, at: Timestamp, id: impl Display, limit: i64) -> Scan {
+    Scan { descending, from: Some(Key { at: at.as_millisecond(), id: format!("{id}") }), limit }
 }
 
 pub(crate) fn new_user(n: u128, home: Option<CompanyId>) -> NewUser {

@@ -10,7 +10,7 @@ use hallpass_core::id::{ApiKeyId, MemberId};
 use hallpass_core::role::Role;
 use hallpass_core::statement::KeyRights;
 use hallpass_store::{Claim, Database, HeadBump, NewApiKey, Store, StoreError};
-use tokio::sync::{Barrier, Notify};
+use tokio::sync::{Barrier, Notify, Semaphore};
 
 use crate::fixtures::*;
 use crate::postgres;
@@ -298,9 +298,7 @@ async fn an_operation_that_panics_gives_its_only_connection_back() {
                 assert!(n % 2 == 0, "on purpose: before the future");
                 Box::pin(async move {
                     tx.insert_user(new, at(0)).await?;
-                    if n > 0 {
-                        panic!("on purpose: inside the transaction");
-                    }
+                    assert!(n > 100, "on purpose: inside the transaction");
                     Ok::<_, StoreError>(())
                 })
             })
@@ -460,4 +458,39 @@ async fn a_failure_of_the_server_is_told_and_not_tried_again() {
             db.execute("DELETE FROM users").await;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_holds_the_authority_log_shares_it_with_holders_and_keeps_appenders_waiting() {
+    let (db, other) = two_nodes().await;
+    let (met, release) = (Arc::new(Barrier::new(3)), Arc::new(Semaphore::new(0)));
+    let hold = async |store: &Store| {
+        store
+            .write((met.clone(), release.clone()), |(met, release), tx| {
+                Box::pin(async move {
+                    tx.hold_authority().await?;
+                    // Both are in here at once, and stay until an appender waits.
+                    met.wait().await;
+                    drop(release.acquire().await);
+                    Ok::<_, StoreError>(tx.authority_head().await?.n)
+                })
+            })
+            .await
+            .unwrap()
+    };
+    let append = async {
+        met.wait().await;
+        let append = db.store.write((), |(), tx| {
+            Box::pin(async move { tx.insert_authority(&Change::User(user(1)), true, at(0)).await })
+        });
+        let watch = async {
+            let waiting = "SELECT COUNT(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                           WHERE d.datname = current_database() AND locktype = 'advisory' AND NOT granted";
+            while db.number(waiting).await == 0 {}
+            release.add_permits(2);
+        };
+        tokio::join!(append, watch).0.unwrap()
+    };
+    let (one, two, appended) = tokio::join!(hold(&db.store), hold(&other), append);
+    assert_eq!((one, two, appended), (0, 0, 1), "the log moved under its holders");
 }

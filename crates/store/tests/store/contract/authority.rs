@@ -7,6 +7,7 @@ use crate::fixtures::*;
 on_both! {
     entries_are_numbered_without_gaps,
     a_failed_write_leaves_no_gap,
+    who_holds_the_log_may_append_to_it,
     pages_of_the_log_are_bounded,
     pruning_takes_the_old_end_only,
 }
@@ -55,6 +56,19 @@ async fn a_failed_write_leaves_no_gap(db: &Db) {
         .await;
     assert!(failed.is_err());
     assert_eq!(commit!(db, tx => tx.insert_authority(&token(2), true, at(0))), 1);
+}
+
+async fn who_holds_the_log_may_append_to_it(db: &Db) {
+    let number = db
+        .store
+        .write((), |(), tx| {
+            Box::pin(async move {
+                tx.hold_authority().await?;
+                tx.insert_authority(&token(1), true, at(0)).await
+            })
+        })
+        .await;
+    assert_eq!(number.unwrap(), 1);
 }
 
 async fn pages_of_the_log_are_bounded(db: &Db) {

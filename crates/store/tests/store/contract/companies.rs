@@ -10,6 +10,7 @@ on_both! {
     settings_change_apart,
     routes_are_unique,
     a_connected_account_is_cut_off_once,
+    an_owner_may_own_several_connected_accounts,
     a_lock_says_whether_there_is_something_to_lock,
     lists_walk_both_ways_within_bounds,
 }
@@ -143,6 +144,26 @@ async fn a_connected_account_is_cut_off_once(db: &Db) {
     assert!(!commit!(db, tx => tx.detach_company(biz(1), at(6))));
     let found = find(db, 2).await.unwrap();
     assert_eq!((found.parent, found.updated_at), (None, at(5)));
+}
+
+async fn an_owner_may_own_several_connected_accounts(db: &Db) {
+    let acme = db.acme().await;
+    db.users([2]).await;
+    for (n, owner, parent) in
+        [(2, 2, Some(1)), (3, 2, Some(1)), (4, 2, Some(2)), (5, 1, Some(1)), (6, 1, None)]
+    {
+        db.company(n, owner, parent).await;
+    }
+    for (parent, owner, but, owns) in [
+        (acme, 2, 2, true),
+        (acme, 2, 4, true),
+        (acme, 1, 5, false),
+        (biz(2), 2, 4, false),
+        (acme, 9, 2, false),
+    ] {
+        let found = db.read().await.owns_another_child(parent, user(owner), biz(but)).await.unwrap();
+        assert_eq!(found, owns, "{parent} {owner} {but}");
+    }
 }
 
 async fn a_lock_says_whether_there_is_something_to_lock(db: &Db) {

@@ -209,8 +209,7 @@ async fn lists_show_the_enrolled_by_what_is_shown_there(db: &Db) {
     commit!(db, tx => tx.update_name_override(acme, user(3), Some("Élodie_100% Ünal"), at(1)));
     assert_eq!(found(db, "name").await, [2, 6, 7], "what the override hides is not searched");
     for query in ["Élodie", "éLODIE", "ünal", "_100%", "E_"] {
-        let expected: &[u128] = if query == "E_" { &[3] } else { &[3] };
-        assert_eq!(found(db, query).await, expected, "{query}");
+        assert_eq!(found(db, query).await, [3], "{query}");
     }
     for query in ["%", "100_", "\\", "_00"] {
         let expected: &[u128] = if query == "%" { &[3] } else { &[] };

@@ -1,0 +1,296 @@
+//! Every operation as a request that its rightful caller may make: what the sweeps are made of.
+
+use hallpass_core::id::CompanyId;
+use hallpass_core::role::Role;
+use hallpass_core::statement::KeyRights;
+use hallpass_testkit::http::Method;
+use hallpass_testkit::{Answer, CHAT_SCOPES, TestServer};
+use serde_json::{Map, Value, json};
+
+use super::given::{claims, enrolment, text};
+
+/// A tenant with one of everything.
+pub(crate) struct Tenant {
+    pub(crate) company: CompanyId,
+    pub(crate) key: String,
+    pub(crate) owner: String,
+    pub(crate) account: String,
+    pub(crate) user: String,
+    pub(crate) member: String,
+    pub(crate) app: String,
+    pub(crate) product: String,
+    pub(crate) experience: String,
+    pub(crate) channel: String,
+    pub(crate) message: String,
+    pub(crate) email: String,
+    /// A token of the user, and its `jti`.
+    pub(crate) token: String,
+    pub(crate) jti: String,
+    pub(crate) spare_key_id: String,
+}
+
+/// Makes a tenant.
+pub(crate) async fn tenant(server: &TestServer, name: &str) -> Tenant {
+    let company = server.company(name).await;
+    let key = company.as_key();
+    let email = format!("user@{name}.test");
+    let made = key.post("/companies", enrolment(company.id, &email, &format!("{name}-user"))).await.ok();
+    let user = text(&made["owner_user"], "id").to_owned();
+    let members = key.get(&format!("/members?company_id={}&user_ids[]={user}", company.id)).await.ok();
+    let (experience, channel) = company.channel(&format!("{name}-channel"), true).await;
+    let product = format!("prod_{}", &experience["exp_".len()..]);
+    key.post(&format!("/experiences/{experience}/attach"), json!({ "product_id": product })).await.ok();
+    key.put(&format!("/experiences/{experience}/members/{user}")).await.ok();
+    let token = company.token_with(&user, &CHAT_SCOPES).await;
+    let message = server.actor(&token).say(&channel, &format!("{name} only")).await.ok();
+    let body = json!({ "child_company_id": company.id, "role": "moderator" });
+    let spare = key.post(&format!("/companies/{}/api_keys", company.id), body).await.ok();
+    Tenant {
+        company: company.id,
+        owner: company.owner.to_string(),
+        account: text(&made, "id").to_owned(),
+        member: text(&members["data"][0], "id").to_owned(),
+        app: server.app.builtin_app().to_string(),
+        message: text(&message, "id").to_owned(),
+        jti: claims(&token)["jti"].as_str().expect("a jti").to_owned(),
+        spare_key_id: text(&spare, "id").to_owned(),
+        key: company.key,
+        email,
+        user,
+        product,
+        experience,
+        channel,
+        token,
+    }
+}
+
+impl Tenant {
+    /// A token of the tenant's user, put on the team with a role (none: a member), holding all that a
+    /// token can.
+    pub(crate) async fn token_as(&self, server: &TestServer, role: Option<Role>) -> String {
+        let user = self.user.parse().expect("a user id");
+        if let Some(role) = role {
+            server.app.set_team_role(self.company, user, Some(role)).await.expect("a role");
+        }
+        let everything: Vec<&str> = hallpass_core::Scope::all().map(|scope| scope.name()).collect();
+        let minted = server.actor(&self.key).mint(self.company, &self.user, &everything).await.ok();
+        text(&minted, "token").to_owned()
+    }
+
+    /// A token of the tenant's user with some scopes.
+    pub(crate) async fn token_with(&self, server: &TestServer, scopes: &[&str]) -> String {
+        let minted = server.actor(&self.key).mint(self.company, &self.user, scopes).await.ok();
+        text(&minted, "token").to_owned()
+    }
+
+    /// A key of the tenant; its secret.
+    pub(crate) async fn key_with(&self, server: &TestServer, rights: KeyRights) -> String {
+        server.key(self.company, rights).await
+    }
+}
+
+/// A request, taken apart so that one id of it can be exchanged.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    /// The operation, and after a `/` which of its forms.
+    pub(crate) name: String,
+    pub(crate) method: Method,
+    pub(crate) path: Vec<String>,
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) body: Option<Map<String, Value>>,
+}
+
+impl Case {
+    /// The operation.
+    pub(crate) fn operation(&self) -> &str {
+        self.name.split('/').next().unwrap_or_default()
+    }
+
+    /// Path and query, without the base.
+    pub(crate) fn target(&self) -> String {
+        let query: Vec<String> = self.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mark = if query.is_empty() { "" } else { "?" };
+        format!("/{}{mark}{}", self.path.join("/"), query.join("&"))
+    }
+
+    /// Sends it.
+    pub(crate) async fn send(&self, server: &TestServer, bearer: &str) -> Answer {
+        server.call(bearer, self.method.clone(), &self.target(), self.body.clone().map(Value::Object)).await
+    }
+
+    /// This case with one input of another tenant's case in its place, for each input that differs.
+    pub(crate) fn with_one_of(&self, foreign: &Self) -> Vec<(String, Self)> {
+        let mut mixed = Vec::new();
+        for (n, segment) in foreign.path.iter().enumerate().filter(|(n, segment)| self.path[*n] != **segment) {
+            let mut case = self.clone();
+            case.path[n].clone_from(segment);
+            mixed.push((format!("path {n}"), case));
+        }
+        for (n, pair) in foreign.query.iter().enumerate().filter(|(n, pair)| self.query[*n] != **pair) {
+            let mut case = self.clone();
+            case.query[n] = pair.clone();
+            mixed.push((format!("query {}", pair.0), case));
+        }
+        let (own, other) = (self.body.clone().unwrap_or_default(), foreign.body.clone().unwrap_or_default());
+        for (name, value) in other.iter().filter(|(name, value)| own[*name] != **value) {
+            let mut case = self.clone();
+            case.body.get_or_insert_default().insert(name.clone(), value.clone());
+            mixed.push((format!("body {name}"), case));
+        }
+        mixed
+    }
+}
+
+/// What each operation needs, as the rightful caller sends it; more than one form where inputs exclude
+/// each other. Whoever adds a route adds its case.
+pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
+    let company = t.company.to_string();
+    let case = |form: &str, path: String, query: &[(&str, &str)], body: Option<Value>| Case {
+        name: if form.is_empty() { operation.to_owned() } else { format!("{operation}/{form}") },
+        method: method.clone(),
+        path: path.split('/').map(str::to_owned).collect(),
+        query: query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        body: body.map(|body| body.as_object().expect("an object").clone()),
+    };
+    let one = |path: String, query: &[(&str, &str)], body: Option<Value>| vec![case("", path, query, body)];
+    let Tenant { account, user, member, app, product, experience, channel, message, email, .. } = t;
+    match operation {
+        "access_tokens.create" => {
+            let scopes = json!(["chat:read"]);
+            vec![
+                case("", "access_tokens".into(), &[],
+                     Some(json!({ "company_id": company, "user_id": user, "scoped_actions": scopes }))),
+                case("account", "access_tokens".into(), &[],
+                     Some(json!({ "account_id": company, "user_id": user, "scoped_actions": scopes }))),
+            ]
+        }
+        "access_tokens.revoke" => vec![
+            case("token", "access_tokens/revoke".into(), &[], Some(json!({ "token": t.token }))),
+            case("user", "access_tokens/revoke".into(), &[],
+                 Some(json!({ "user_id": t.owner, "company_id": company }))),
+            case("account", "access_tokens/revoke".into(), &[],
+                 Some(json!({ "user_id": t.owner, "account_id": company }))),
+            case("key", "access_tokens/revoke".into(), &[], Some(json!({ "api_key_id": t.spare_key_id }))),
+            case("jti", "access_tokens/revoke".into(), &[], Some(json!({ "jti": t.jti }))),
+        ],
+        "companies.list" => vec![
+            case("", "companies".into(), &[("parent_company_id", &company)], None),
+            case("account", "companies".into(), &[("parent_account_id", &company)], None),
+        ],
+        "companies.create" => vec![
+            case("", "companies".into(), &[],
+                 Some(json!({ "parent_company_id": company, "email": email, "title": "again" }))),
+            case("account", "companies".into(), &[],
+                 Some(json!({ "parent_account_id": company, "email": email, "title": "again" }))),
+        ],
+        "companies.retrieve" => vec![
+            case("", format!("companies/{company}"), &[], None),
+            case("child", format!("companies/{account}"), &[], None),
+        ],
+        "companies.update" => vec![
+            case("", format!("companies/{company}"), &[], Some(json!({ "description": "swept" }))),
+            case("child", format!("companies/{account}"), &[], Some(json!({ "description": "swept" }))),
+        ],
+        "companies.create_api_key" => vec![
+            case("", format!("companies/{company}/api_keys"), &[],
+                 Some(json!({ "child_company_id": account, "role": "moderator" }))),
+            case("account", format!("companies/{company}/api_keys"), &[],
+                 Some(json!({ "child_account_id": account, "permissions":
+                     [{ "actions": ["chat:read"], "grant": true, "resources": [account] }] }))),
+        ],
+        "companies.enrol_member" | "companies.unenrol_member" => {
+            one(format!("companies/{company}/members/{user}"), &[], None)
+        }
+        "users.list" => vec![
+            case("", "users".into(), &[("account_id", &company)], None),
+            case("company", "users".into(), &[("company_id", &company)], None),
+        ],
+        "users.retrieve" => vec![
+            case("", format!("users/{user}"), &[("account_id", &company)], None),
+            case("home", format!("users/{user}"), &[], None),
+        ],
+        "users.update" => vec![
+            case("", format!("users/{user}"), &[("account_id", &company)], Some(json!({ "name": "swept" }))),
+            case("body", format!("users/{user}"), &[], Some(json!({ "name": "swept", "company_id": company }))),
+            case("account", format!("users/{user}"), &[],
+                 Some(json!({ "name": "swept", "account_id": company }))),
+        ],
+        "members.list" => vec![
+            case("", "members".into(), &[("company_id", &company)], None),
+            case("account", "members".into(), &[("account_id", &company), ("user_ids[]", user)], None),
+        ],
+        "members.retrieve" => vec![
+            case("", format!("members/{member}"), &[], None),
+            case("user", format!("members/{user}"), &[], None),
+        ],
+        "experiences.list" => vec![
+            case("", "experiences".into(), &[("company_id", &company), ("product_id", product), ("app_id", app)],
+                 None),
+            case("account", "experiences".into(), &[("account_id", &company)], None),
+        ],
+        "experiences.create" => vec![
+            case("", "experiences".into(), &[], Some(json!({ "app_id": app, "company_id": company }))),
+            case("account", "experiences".into(), &[], Some(json!({ "app_id": app, "account_id": company }))),
+        ],
+        "experiences.retrieve" => one(format!("experiences/{experience}"), &[], None),
+        "experiences.update" => {
+            one(format!("experiences/{experience}"), &[], Some(json!({ "order": "swept" })))
+        }
+        "experiences.attach" | "experiences.detach" => {
+            let verb = operation.split('.').next_back().unwrap_or_default();
+            one(format!("experiences/{experience}/{verb}"), &[], Some(json!({ "product_id": product })))
+        }
+        "experiences.duplicate" => {
+            one(format!("experiences/{experience}/duplicate"), &[], Some(json!({ "name": "copy" })))
+        }
+        "experiences.grant_access" | "experiences.revoke_access" => {
+            one(format!("experiences/{experience}/members/{user}"), &[], None)
+        }
+        "experiences.delete" => one(format!("experiences/{experience}"), &[], None),
+        "chat_channels.list" => vec![
+            case("", "chat_channels".into(), &[("company_id", &company), ("product_id", product)], None),
+            case("account", "chat_channels".into(), &[("account_id", &company)], None),
+        ],
+        "chat_channels.retrieve" => vec![
+            case("", format!("chat_channels/{channel}"), &[], None),
+            case("experience", format!("chat_channels/{experience}"), &[], None),
+        ],
+        "chat_channels.update" => vec![
+            case("", format!("chat_channels/{channel}"), &[], Some(json!({ "ban_media": false }))),
+            case("experience", format!("chat_channels/{experience}"), &[], Some(json!({ "ban_media": false }))),
+        ],
+        "messages.list" => vec![
+            case("", "messages".into(), &[("channel_id", channel)], None),
+            case("experience", "messages".into(), &[("channel_id", experience)], None),
+        ],
+        "messages.create" => vec![
+            case("", "messages".into(), &[],
+                 Some(json!({ "channel_id": channel, "content": "swept", "replying_to_message_id": message }))),
+            case("experience", "messages".into(), &[],
+                 Some(json!({ "channel_id": experience, "content": "swept" }))),
+        ],
+        "messages.retrieve" => one(format!("messages/{message}"), &[], None),
+        "messages.update" => one(format!("messages/{message}"), &[], Some(json!({ "is_pinned": true }))),
+        "messages.delete" => one(format!("messages/{message}"), &[], None),
+        unknown => panic!("{method} {unknown} has no case: add one, and its line in the golden table"),
+    }
+}
+
+/// Every operation's cases, those that destroy what others need at the end.
+pub(crate) fn all_cases(t: &Tenant) -> Vec<Case> {
+    let destroys = |name: &str| match name {
+        "messages.delete" => 1,
+        "experiences.revoke_access" => 2,
+        "experiences.detach" => 3,
+        "experiences.delete" => 4,
+        "access_tokens.revoke" => 5,
+        "companies.unenrol_member" => 6,
+        _ => 0,
+    };
+    let mut cases: Vec<Case> = hallpass_http::routes_of_api()
+        .iter()
+        .flat_map(|(method, _, operation)| cases(operation, method, t))
+        .collect();
+    cases.sort_by_key(|case| destroys(case.operation()));
+    cases
+}
