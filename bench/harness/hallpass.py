@@ -1,0 +1,177 @@
+"""Everything this bench assumes about Hallpass: its commands, its ready line, its API, its file."""
+
+import contextlib
+import http.client
+import json
+import shutil
+import sqlite3
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .load import JSON_BODY, Request
+from .postgres import free_port
+from .process import SERVER_CORE, BenchError, Server, environment, pinned, server, stop, tail
+
+# What embedded chat asks for (spec/scopes.md §4).
+CHAT_SCOPES = [
+    "chat:read", "chat:message:create",
+    "dms:read", "dms:message:manage", "dms:channel:manage",
+    "support_chat:read", "support_chat:message:create",
+]
+MINT_PATH = "/api/v1/access_tokens"
+READY_SECS = 30
+
+
+@dataclass(frozen=True)
+class Hallpass:
+    """The binary under test."""
+
+    binary: Path
+    work: Path
+
+    def dev(self, data: Path, port: int = 0, env: dict[str, str] | None = None):
+        """`hallpass dev` on a folder: access log and metrics on, rate limits off."""
+        command = [str(self.binary), "dev", "--port", str(port), "--data-dir", str(data)]
+        return server(command, self.work / "hallpass.log", env)
+
+    @contextlib.contextmanager
+    def serve(self, data: Path, port: int):
+        """`hallpass serve` as in production; the seconds from exec to the first 200 of /readyz."""
+        command = [str(self.binary), "serve", "--data-dir", str(data), "--port", str(port)]
+        log = self.work / "hallpass-serve.log"
+        with log.open("ab") as errors:
+            begun = time.perf_counter()
+            process = subprocess.Popen(pinned(SERVER_CORE, command), stdin=subprocess.DEVNULL,
+                                       stdout=errors, stderr=errors, env=environment())
+        try:
+            while not is_ready(port):
+                if process.poll() is not None:
+                    raise BenchError(f"hallpass serve ended: {tail(log)}")
+                if time.perf_counter() - begun > READY_SECS:
+                    raise BenchError(f"hallpass serve was not ready within {READY_SECS} s: {tail(log)}")
+                time.sleep(0.0005)
+            yield process.pid, time.perf_counter() - begun
+        finally:
+            stop(process)
+
+    def serve_once(self, data: Path) -> None:
+        """Lets `serve` make its folder, so that the next start finds existing data."""
+        with self.serve(data, free_port()):
+            pass
+
+    def stripped_bytes(self) -> int:
+        copy = self.work / "hallpass-stripped"
+        shutil.copyfile(self.binary, copy)
+        done = subprocess.run(["strip", str(copy)], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise BenchError(f"strip failed: {done.stderr.strip()}")
+        return copy.stat().st_size
+
+
+def is_ready(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def resident_mib(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise BenchError("no VmRSS in /proc/<pid>/status")
+
+
+def speaker(ready: dict) -> str:
+    """The id of a plain member of the demo company."""
+    users = ready["users"]
+    return next((user["id"] for user in users if user["username"] == "ann"), users[-1]["id"])
+
+
+def mint(ready: dict) -> Request:
+    """Minting a token for embedded chat."""
+    body = {"company_id": ready["company_id"], "user_id": speaker(ready), "scoped_actions": CHAT_SCOPES}
+    headers = (f"authorization: Bearer {ready['api_key']}", JSON_BODY)
+    return Request(MINT_PATH, "POST", headers, json.dumps(body, separators=(",", ":")))
+
+
+def me(bearer: str) -> Request:
+    """Reading a small object. `bearer` may be `{line}`."""
+    return Request("/api/v1/users/me", headers=(f"authorization: Bearer {bearer}",))
+
+
+def send(ready: dict, token: str, content: str) -> Request:
+    body = json.dumps({"channel_id": ready["channel_id"], "content": content}, separators=(",", ":"))
+    return Request("/api/v1/messages", "POST", (f"authorization: Bearer {token}", JSON_BODY), body)
+
+
+def newest(ready: dict, token: str) -> Request:
+    """The 50 newest messages of the demo channel."""
+    path = f"/api/v1/messages?channel_id={ready['channel_id']}&first=50&direction=desc"
+    return Request(path, headers=(f"authorization: Bearer {token}",))
+
+
+def call(running: Server, request: Request) -> dict:
+    """One request, from here."""
+    connection = http.client.HTTPConnection(running.address, timeout=10)
+    try:
+        headers = dict(header.split(": ", 1) for header in request.headers)
+        connection.request(request.method, request.path, request.body, headers)
+        response = connection.getresponse()
+        body = response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise BenchError(f"{request.method} {request.path.split('?')[0]}: {error}") from error
+    finally:
+        connection.close()
+    if response.status != 200:
+        raise BenchError(f"{request.method} {request.path.split('?')[0]}: {response.status} {body[:400]!r}")
+    return json.loads(body)
+
+
+def token(running: Server) -> str:
+    return call(running, mint(running.ready))["token"]
+
+
+def fill_channel(data: Path, ready: dict, count: int) -> None:
+    """Brings the demo channel of a stopped server to `count` messages, straight into its SQLite file."""
+    db = sqlite3.connect(_database_file(data), isolation_level=None)
+    channel, users = ready["channel_id"], [user["id"] for user in ready["users"]]
+    try:
+        head = db.execute("SELECT position FROM channel_heads WHERE channel_id = ?", (channel,)).fetchone()
+        if head is None:
+            raise BenchError("the demo channel has no row in channel_heads")
+        have, at = head[0], int(time.time() * 1000) - count
+        rows = (
+            (channel, n, f"post_01JD{n:022}", users[n % len(users)],
+             f"Message {n} of a channel that has seen a great deal of them by now.", at + n, at + n)
+            for n in range(have + 1, count + 1)
+        )
+        db.execute("PRAGMA synchronous = OFF")
+        db.execute("BEGIN")
+        db.executemany(
+            "INSERT INTO messages (channel_id, position, id, user_id, content, mentions_everyone, created_at,"
+            " updated_at) VALUES (?, ?, ?, ?, ?, 0, ?, ?)",
+            rows,
+        )
+        db.execute("UPDATE channel_heads SET position = ? WHERE channel_id = ?", (max(have, count), channel))
+        db.execute("COMMIT")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error as error:
+        raise BenchError(f"cannot fill the channel: {error}; bench/harness/hallpass.py knows another schema") from error
+    finally:
+        db.close()
+
+
+def _database_file(data: Path) -> Path:
+    for path in sorted(data.rglob("*")):
+        if path.is_file() and path.stat().st_size:
+            with path.open("rb") as file:
+                if file.read(16) == b"SQLite format 3\0":
+                    return path
+    raise BenchError("no SQLite file in the data folder")

@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Takes docs/pictures of the pages with a headless Chromium, light and dark, wide and narrow.
+
+    scripts/pictures.py FOLDER
+
+Speaks the DevTools protocol over a pipe: no driver, no package. Fails on anything a page complains
+about (a script error, a blocked file) and on a page that is wider than its window.
+"""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e" / "python"))
+
+from hallpass_dev import hallpass_dev  # noqa: E402
+
+PAGES = [("start", "/"), ("reference", "/api")]
+SIZES = [("wide", 1280, 860), ("narrow", 320, 700)]
+# No services of the vendor's: the machine may have no network.
+FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars
+    --disable-background-networking --disable-component-update --disable-sync --remote-debugging-pipe""".split()
+
+
+class Chromium:
+    """A browser and one page of it."""
+
+    def __init__(self, profile: str) -> None:
+        to_read, self._to = os.pipe()
+        self._from, to_write = os.pipe()
+
+        def hand_over() -> None:
+            # Above 4 first, so that neither overwrites the other.
+            high = os.dup(to_read), os.dup(to_write)
+            os.dup2(high[0], 3, inheritable=True)
+            os.dup2(high[1], 4, inheritable=True)
+
+        command = ["chromium", *FLAGS, f"--user-data-dir={profile}", "about:blank"]
+        self._process = subprocess.Popen(
+            command, close_fds=False, preexec_fn=hand_over, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        os.close(to_read)
+        os.close(to_write)
+        self._buffer = b""
+        self._calls = 0
+        self.complaints: list[str] = []
+        self._session = None
+        target = next(t for t in self("Target.getTargets")["targetInfos"] if t["type"] == "page")
+        self._session = self("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self(f"{domain}.enable")
+
+    def __call__(self, method: str, **params: object) -> dict:
+        self._calls += 1
+        message = {"id": self._calls, "method": method, "params": params}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._to, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._read()
+            if answer.get("id") == self._calls:
+                if "error" in answer:
+                    raise RuntimeError(f"{method}: {answer['error']}")
+                return answer["result"]
+
+    def wait(self, event: str) -> None:
+        while self._read().get("method") != event:
+            pass
+
+    def evaluate(self, script: str) -> object:
+        answer = self("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(answer["exceptionDetails"])
+        return answer["result"].get("value")
+
+    def _read(self) -> dict:
+        while b"\0" not in self._buffer:
+            more = os.read(self._from, 1 << 16)
+            if not more:
+                raise RuntimeError("the browser is gone")
+            self._buffer += more
+        message, self._buffer = self._buffer.split(b"\0", 1)
+        event = json.loads(message)
+        if event.get("method") in ("Log.entryAdded", "Runtime.exceptionThrown"):
+            self.complaints.append(json.dumps(event["params"])[:500])
+        return event
+
+    def show(self, url: str, width: int, height: int, scheme: str) -> None:
+        self(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500
+        )
+        self("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self("Page.navigate", url=url)
+        self.wait("Page.loadEventFired")
+
+    def picture(self) -> bytes:
+        return base64.b64decode(self("Page.captureScreenshot", format="png")["data"])
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+
+def main() -> int:
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    with hallpass_dev("--seed", "1") as hallpass, tempfile.TemporaryDirectory() as profile:
+        browser = Chromium(profile)
+        wrong = []
+        for name, path in PAGES:
+            for size, width, height in SIZES:
+                for scheme in ("light", "dark"):
+                    browser.show(hallpass.url + path, width, height, scheme)
+                    shown = browser.evaluate("document.documentElement.scrollWidth")
+                    if shown > width:
+                        wrong.append(f"{path} is {shown} wide in a window of {width}")
+                    file = folder / f"{name}-{size}-{scheme}.png"
+                    file.write_bytes(browser.picture())
+                    print(file)
+        browser.close()
+    wrong += browser.complaints
+    print("\n".join(wrong), file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+/** Runs `hallpass dev` as a child process and hands over what its ready line says. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+
+import { binary } from "./paths.ts";
+
+const ready_within_ms = 30_000;
+
+export interface DemoUser {
+  id: string;
+  username: string;
+  email: string;
+  password: string;
+  role: string;
+}
+
+/** The line `hallpass dev` prints once it serves; what is not built yet is null. */
+export interface Ready {
+  event: "ready";
+  url: string;
+  company_id: string;
+  api_key: string;
+  app_id: string;
+  users: DemoUser[];
+  experience_id: string;
+  channel_id: string;
+  oauth: { client_id: string; client_secret: string; redirect_uri: string } | null;
+  other: { company_id: string; api_key: string; user_id: string; channel_id: string };
+}
+
+export class Hallpass {
+  readonly ready: Ready;
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess, ready: Ready) {
+    this.#child = child;
+    this.ready = ready;
+  }
+
+  /** Starts `hallpass dev --port 0 FLAGS…`. It never keeps this process alive and does not outlive it. */
+  static async start(...flags: string[]): Promise<Hallpass> {
+    const child = spawn(binary, ["dev", "--port", "0", ...flags], { stdio: ["ignore", "pipe", "pipe"] });
+    process.once("exit", () => child.kill());
+
+    let log = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (log = (log + text).slice(-16_384)));
+    const failed = (reason: string) => new Error(`hallpass ${reason}:\n${log}`);
+
+    const timeUp = AbortSignal.timeout(ready_within_ms);
+    const lines = createInterface(child.stdout);
+    const line = await Promise.race([
+      once(lines, "line", { signal: timeUp }).then(
+        ([text]) => text as string,
+        () => Promise.reject(failed("is not ready in time")),
+      ),
+      once(child, "exit").then(([code]) => Promise.reject(failed(`exited with ${code}`))),
+    ]);
+
+    const ready = JSON.parse(line) as Ready;
+    if (ready.event !== "ready") throw failed(`printed ${line}`);
+    for (const handle of [child, child.stdout, child.stderr]) (handle as unknown as { unref(): void }).unref();
+    return new Hallpass(child, ready);
+  }
+
+  /** What an SDK takes for its base URL. */
+  get baseURL(): string {
+    return `${this.ready.url}/api/v1`;
+  }
+
+  /** The id of the demo user called `username`. */
+  user(username: string): string {
+    return this.#find((user) => user.username === username, username);
+  }
+
+  /** The id of the first demo user with `role`. */
+  userWithRole(role: string): string {
+    return this.#find((user) => user.role === role, role);
+  }
+
+  #find(matches: (user: DemoUser) => boolean, what: string): string {
+    const user = this.ready.users.find(matches);
+    if (!user) throw new Error(`no demo user ${what}`);
+    return user.id;
+  }
+
+  async stop(): Promise<void> {
+    this.#child.ref();
+    const exited = once(this.#child, "exit");
+    this.#child.kill();
+    await exited;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}

@@ -1,0 +1,53 @@
+/** The whole suite against one server, and at the end the proof that it left no operation out. */
+import "./access-tokens.test.ts";
+import "./companies.test.ts";
+import "./users.test.ts";
+import "./members.test.ts";
+import "./experiences.test.ts";
+import "./chat-channels.test.ts";
+import "./messages.test.ts";
+import "./pagination.test.ts";
+import "./errors.test.ts";
+import "./guide.test.ts";
+
+import assert from "node:assert/strict";
+
+import { contract, it } from "./stage.ts";
+
+const delivered = [
+  "access_tokens.create",
+  "companies.create",
+  "companies.list",
+  "companies.retrieve",
+  "companies.update",
+  "companies.create_api_key",
+  "users.list",
+  "users.retrieve",
+  "users.update",
+  "users.update_me",
+  "members.list",
+  "members.retrieve",
+  "experiences.create",
+  "experiences.list",
+  "experiences.retrieve",
+  "experiences.update",
+  "experiences.delete",
+  "experiences.attach",
+  "experiences.detach",
+  "experiences.duplicate",
+  "chat_channels.list",
+  "chat_channels.retrieve",
+  "chat_channels.update",
+  "messages.create",
+  "messages.list",
+  "messages.retrieve",
+  "messages.update",
+  "messages.delete",
+];
+
+it("every delivered operation was called through the official SDK", async () => {
+  assert.deepEqual(
+    delivered.filter((operation) => !contract.called.has(operation)),
+    [],
+  );
+});
