@@ -68,7 +68,8 @@ impl App {
         which: ChannelRef,
     ) -> Result<(Arc<Channel>, Permit), AppError> {
         let channel = self.channel(which).await?.ok_or(AppError::NotFound("channel"))?;
-        let granted = !channel.public && self.has_access(channel.company, channel.experience, caller.user()).await?;
+        let granted =
+            !channel.public && self.has_access(channel.company, channel.experience, caller.user()).await?;
         let place = Place {
             kind: ChannelKind::Channel,
             public: channel.public,

@@ -87,7 +87,24 @@ impl App {
         ask: CreateCompany,
         ticket: Option<Ticket>,
     ) -> Result<CompanyWithOwner, AppError> {
-        let by = match (caller, ask.parent) {
+        let by = self.may_create_company(caller, ask.parent).await?;
+        if ask.parent.is_some() && ask.email.is_none() {
+            return Err(AppError::missing("email"));
+        }
+        let id = self.make_company(ask, by, ticket).await?;
+        self.describe(id).await
+    }
+
+    /// Whether the caller may make a company (of `parent`); for a user, who will own it.
+    ///
+    /// # Errors
+    /// As for [`create_company`](Self::create_company).
+    pub async fn may_create_company(
+        &self,
+        caller: &Caller,
+        parent: Option<CompanyId>,
+    ) -> Result<Option<UserId>, AppError> {
+        match (caller, parent) {
             (Caller::Key(_), Some(parent)) => {
                 self.permit(caller, Action::CreateChildCompany, parent, None, "company").await?;
                 let parent = self.company(parent).await?.ok_or(AppError::NotFound("company"))?;
@@ -98,26 +115,19 @@ impl App {
                         "a connected account cannot have connected accounts",
                     ));
                 }
-                None
+                Ok(None)
             }
             // A key acts for a company; a company of its own would belong to nobody.
-            (Caller::Key(_), None) => return Err(AppError::missing("parent_company_id")),
-            (Caller::User(_), Some(_)) => {
-                return Err(AppError::Forbidden {
-                    code: "user_token",
-                    message: "connected accounts are made with an API key".to_owned(),
-                });
-            }
+            (Caller::Key(_), None) => Err(AppError::missing("parent_company_id")),
+            (Caller::User(_), Some(_)) => Err(AppError::Forbidden {
+                code: "user_token",
+                message: "connected accounts are made with an API key".to_owned(),
+            }),
             (Caller::User(user), None) => {
                 self.permit(caller, Action::CreateCompany, user.company(), None, "company").await?;
-                Some(user.user())
+                Ok(Some(user.user()))
             }
-        };
-        if ask.parent.is_some() && ask.email.is_none() {
-            return Err(AppError::missing("email"));
         }
-        let id = self.make_company(ask, by, ticket).await?;
-        self.describe(id).await
     }
 
     /// Makes a company, unconditionally: for the command line and first starts too.

@@ -72,6 +72,19 @@ impl App {
         self.permit(caller, Action::CreateExperience, company, None, "company").await.map(drop)
     }
 
+    /// Whether the caller may do something to an experience.
+    ///
+    /// # Errors
+    /// As for doing it.
+    pub async fn may_change_experience(
+        &self,
+        caller: &Caller,
+        action: Action,
+        id: ExperienceId,
+    ) -> Result<(), AppError> {
+        self.permit_experience(caller, action, id).await.map(drop)
+    }
+
     /// Makes an experience, unconditionally: for first starts too.
     pub(crate) async fn make_experience(
         &self,

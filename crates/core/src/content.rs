@@ -185,7 +185,7 @@ pub fn mentions(text: &str) -> Mentions {
 }
 
 /// What follows the code span or fence that `text` begins with; if it does not end, what follows the
-/// backticks, which then are only backticks (CommonMark §6.1).
+/// backticks, which then are only backticks (`CommonMark` §6.1).
 fn behind_code(text: &str) -> &str {
     let run = |text: &str| text.len() - text.trim_start_matches('`').len();
     let ticks = run(text);

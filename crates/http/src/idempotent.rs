@@ -5,7 +5,7 @@ use std::future::Future;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use hallpass_app::{AppError, Caller, IdempotencyScope, Ticket};
+use hallpass_app::{AppError, Caller, IdempotencyScope, Replay, Ticket};
 use serde::Serialize;
 
 use crate::error::{ApiError, Code};
@@ -33,7 +33,7 @@ impl Post<'_> {
     pub(crate) async fn once<T, A, C>(
         self,
         allowed: C,
-        act: impl FnOnce(Option<Ticket>) -> A,
+        act: impl FnOnce(Option<Ticket>) -> A + Send + 'static,
     ) -> Result<Response, ApiError>
     where
         T: Serialize + Send,
@@ -43,24 +43,23 @@ impl Post<'_> {
         let Some(key) = key(self.headers)? else {
             return Ok(json(&act(None).await?));
         };
-        let scope = IdempotencyScope { operation: self.operation, path: self.path, key, body: self.body };
-        let ticket = match self.http.app.claim_idempotency(self.caller, scope).await? {
-            Ok(ticket) => ticket,
-            Err(stored) => {
-                allowed.await?;
-                let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK);
-                return Ok(raw(status, stored.answer.into_bytes()));
-            }
-        };
-        // In a task: a client that hangs up and asks again must find this attempt's end, not its ruins.
-        let (app, secret, work) = (self.http.app.clone(), self.secret, act(Some(ticket)));
+        let (app, caller, secret) = (self.http.app.clone(), self.caller.clone(), self.secret);
+        let (operation, path) = (self.operation.to_owned(), self.path.to_owned());
+        let (key, body) = (key.to_owned(), self.body.to_vec());
+        // In a task, from the claim on: a client that hangs up and asks again must find this attempt's end,
+        // not its ruins.
         let task = tokio::spawn(async move {
-            match work.await {
+            let scope = IdempotencyScope { operation: &operation, path: &path, key: &key, body: &body };
+            let ticket = match app.claim_idempotency(&caller, scope).await? {
+                Ok(ticket) => ticket,
+                Err(stored) => return Ok(Answer::Replayed(stored)),
+            };
+            match act(Some(ticket)).await {
                 Ok(value) => {
                     let answer = to_json(&value);
                     let kept = (!secret).then(|| String::from_utf8_lossy(&answer).into_owned());
                     app.complete_idempotency(ticket, 200, kept).await?;
-                    Ok(answer)
+                    Ok(Answer::Fresh(answer))
                 }
                 Err(error) => {
                     let did_nothing = !matches!(error, AppError::Unavailable(_) | AppError::Internal(_));
@@ -71,9 +70,20 @@ impl Post<'_> {
                 }
             }
         });
-        let answer = task.await.map_err(|_| ApiError::new(Code::Internal, Code::Internal.meaning()))??;
-        Ok(raw(StatusCode::OK, answer))
+        match task.await.map_err(|_| ApiError::new(Code::Internal, Code::Internal.meaning()))?? {
+            Answer::Fresh(answer) => Ok(raw(StatusCode::OK, answer)),
+            Answer::Replayed(stored) => {
+                allowed.await?;
+                let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK);
+                Ok(raw(status, stored.answer.into_bytes()))
+            }
+        }
     }
+}
+
+enum Answer {
+    Fresh(Vec<u8>),
+    Replayed(Replay),
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {

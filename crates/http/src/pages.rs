@@ -5,6 +5,7 @@
 //! comfort, such as buttons that copy.
 
 mod html;
+mod json;
 mod reference;
 mod start;
 
@@ -33,7 +34,7 @@ pub(crate) async fn start(State(http): State<Http>) -> Response {
 /// The reference, rendered once from the OpenAPI document.
 pub(crate) async fn reference(State(http): State<Http>) -> Response {
     static PAGE: OnceLock<String> = OnceLock::new();
-    let page = PAGE.get_or_init(|| reference::page_of_json(&http.shared.openapi));
+    let page = PAGE.get_or_init(|| reference::render(&http.shared.openapi));
     answer(page.as_str(), "text/html; charset=utf-8", "no-cache")
 }
 
@@ -75,4 +76,17 @@ fn answer<B: IntoResponse>(body: B, kind: &'static str, cache: &'static str) -> 
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_take_nothing_from_elsewhere_and_go_into_no_frame() {
+        let response = answer("", "text/html; charset=utf-8", "no-store");
+        let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
+        assert!(!policy.contains("unsafe") && !policy.contains('*') && !policy.contains("http"));
+    }
 }

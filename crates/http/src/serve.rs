@@ -21,8 +21,6 @@ use crate::state::HttpPolicy;
 
 /// The most bytes of request line and headers.
 const MAX_HEAD_BYTES: usize = 32 << 10;
-/// The most headers.
-const MAX_HEADERS: usize = 100;
 
 /// Serves `router` on `listener` until `shutdown` is ready, then stops accepting, lets requests under
 /// way finish, and returns at the latest after `drain`.
@@ -42,8 +40,9 @@ pub async fn serve(
         .timer(TokioTimer::new())
         .header_read_timeout(policy.header_timeout)
         .max_buf_size(MAX_HEAD_BYTES)
-        .max_headers(MAX_HEADERS)
-        .pipeline_flush(true);
+        .max_header_size(MAX_HEAD_BYTES);
+    // Not more than hyper's own hundred headers: saying so would put them on the heap.
+    // Not `pipeline_flush`: it holds back the 400 and 431 of a head that does not parse, for good.
     let graceful = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {

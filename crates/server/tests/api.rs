@@ -1,12 +1,20 @@
 //! The API through the whole path: the in-process router over a real store.
 
 #![recursion_limit = "256"]
+#![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 mod api {
+    mod access_tokens;
+    mod api_keys;
     mod authority;
     mod authorization;
     mod cases;
     mod first_half;
     mod given;
+    mod idempotency;
+    mod limits;
+    mod lists;
+    mod signing_keys;
     mod threats;
+    mod user_sync;
 }

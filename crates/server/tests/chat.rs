@@ -1,5 +1,7 @@
 //! Channels and messages through the whole path: rules, pages, order, races, two nodes.
 
+#![expect(clippy::unwrap_used, reason = "what tests stand on may fail loudly")]
+
 mod chat {
     mod batches;
     mod channels;
@@ -8,6 +10,7 @@ mod chat {
     mod messages;
     mod nodes;
     mod order;
+    mod outage;
     mod pages;
     mod races;
     mod rules;

@@ -214,9 +214,11 @@ impl Conn {
             CompanyFilter::OwnedWithin(_, company) => on!(self, c => sqlx::query_as(statement)
                 .bind(subject).bind(at).bind(id).bind(after).bind(before).bind(scan.limit)
                 .bind(company.to_string()).fetch_all(c).await)?,
-            CompanyFilter::ChildrenOf(_) | CompanyFilter::OwnedBy(_) => on!(self, c => sqlx::query_as(statement)
+            CompanyFilter::ChildrenOf(_) | CompanyFilter::OwnedBy(_) => {
+                on!(self, c => sqlx::query_as(statement)
                 .bind(subject).bind(at).bind(id).bind(after).bind(before).bind(scan.limit)
-                .fetch_all(c).await)?,
+                .fetch_all(c).await)?
+            }
         };
         rows.into_iter().map(Company::try_from).collect()
     }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::draw::{action, facts, scope_set};
 
 /// Which inputs to narrow, and by how much.
+#[expect(clippy::struct_excessive_bools, reason = "one for each input that is a bool")]
 #[derive(Clone, Debug)]
 struct Narrowing {
     reach: bool,
@@ -15,10 +16,17 @@ struct Narrowing {
     token: ScopeSet,
     custom: ScopeSet,
     membership: bool,
-    role: Option<Option<Role>>,
+    role: RoleChange,
     public: bool,
     granted: bool,
     admins_post: bool,
+}
+
+#[derive(Clone, Debug)]
+enum RoleChange {
+    Kept,
+    Taken,
+    Exchanged(Role),
 }
 
 fn narrowing() -> impl Strategy<Value = Narrowing> {
@@ -26,8 +34,9 @@ fn narrowing() -> impl Strategy<Value = Narrowing> {
     let rarely = || prop::bool::weighted(0.2);
     let kept = || prop_oneof![3 => Just(ScopeSet::everything()), 2 => scope_set()];
     let role = prop_oneof![
-        3 => Just(None),
-        1 => prop::option::of(super::draw::role()).prop_map(Some),
+        6 => Just(RoleChange::Kept),
+        1 => Just(RoleChange::Taken),
+        2 => super::draw::role().prop_map(RoleChange::Exchanged),
     ];
     ((rarely(), kept(), kept(), kept()), (rarely(), role, rarely(), rarely(), rarely())).prop_map(
         |((reach, credential, token, custom), (membership, role, public, granted, admins_post))| Narrowing {
@@ -51,10 +60,14 @@ fn lower(standing: Standing, by: &Narrowing) -> Standing {
         ..standing
     };
     // Another role only if it holds no more than the present one.
-    if let Some(role) = by.role {
-        let with = Standing { role, ..lower };
-        if standing.role.is_some() && with.scopes().is_subset(&standing.scopes()) {
-            lower = with;
+    match by.role {
+        RoleChange::Kept => {}
+        RoleChange::Taken => lower.role = None,
+        RoleChange::Exchanged(role) => {
+            let with = Standing { role: Some(role), ..lower };
+            if standing.role.is_some() && with.scopes().is_subset(&standing.scopes()) {
+                lower = with;
+            }
         }
     }
     lower

@@ -194,12 +194,7 @@ pub(crate) async fn create(
     };
     let (app, by) = (http.app.clone(), caller.clone());
     let parent = ask.parent;
-    let allowed = async {
-        match parent {
-            Some(parent) => http.app.retrieve_company(&caller, parent).await.map(drop),
-            None => Ok(()),
-        }
-    };
+    let allowed = async { http.app.may_create_company(&caller, parent).await.map(drop) };
     let act = move |ticket| async move { Ok(view(&app.create_company(&by, ask, ticket).await?)) };
     Box::pin(post.once(allowed, act)).await
 }

@@ -5,6 +5,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use hallpass_app::ExperiencePatch;
 use hallpass_app::experiences::{CreateExperience, ExperienceDetails, ListExperiences};
+use hallpass_core::decision::Action;
 use hallpass_core::entity::{Company, Experience};
 use hallpass_core::id::{ExperienceId, ProductId, UserId};
 use serde::{Deserialize, Serialize};
@@ -280,7 +281,7 @@ pub(crate) async fn attach(
     let product = product(&body)?;
     let post = post(&http, &caller, &headers, "experiences.attach", &path, &body.bytes);
     let (app, by) = (http.app.clone(), caller.clone());
-    let allowed = async { http.app.retrieve_experience(&caller, id).await.map(drop) };
+    let allowed = async { http.app.may_change_experience(&caller, Action::AttachExperience, id).await };
     post.once(allowed, move |_| async move { Ok(view(app.attach_experience(&by, id, product).await?)) }).await
 }
 
@@ -299,7 +300,7 @@ pub(crate) async fn detach(
     let product = product(&body)?;
     let post = post(&http, &caller, &headers, "experiences.detach", &path, &body.bytes);
     let (app, by) = (http.app.clone(), caller.clone());
-    let allowed = async { http.app.retrieve_experience(&caller, id).await.map(drop) };
+    let allowed = async { http.app.may_change_experience(&caller, Action::DetachExperience, id).await };
     post.once(allowed, move |_| async move { Ok(view(app.detach_experience(&by, id, product).await?)) }).await
 }
 
@@ -342,7 +343,7 @@ pub(crate) async fn duplicate(
     let name = body.name.as_deref().map(|name| extract::text("name", name, MAX_NAME)).transpose()?;
     let post = post(&http, &caller, &headers, "experiences.duplicate", &path, &body.bytes);
     let (app, by) = (http.app.clone(), caller.clone());
-    let allowed = async { http.app.retrieve_experience(&caller, id).await.map(drop) };
+    let allowed = async { http.app.may_change_experience(&caller, Action::CreateExperience, id).await };
     post.once(allowed, move |ticket| async move {
         Ok(view(app.duplicate_experience(&by, id, name, ticket).await?))
     })

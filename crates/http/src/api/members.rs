@@ -134,16 +134,21 @@ pub(crate) async fn list(
     let only_drafted = !statuses.is_empty() && wanted.is_empty();
     let (after, before) = (query.time("created_after")?, query.time("created_before")?);
     let order = query.word("order", &ORDERS)?;
-    let left_only = level == "no_access";
+    // Who left is no customer; whoever is on the team is an admin, joined or not.
+    let (left_only, joined_only) = (level == "no_access", level == "customer");
     let ask = ListMembers {
         company: query.company()?,
-        matches_none: unmatched || only_drafted || (left_only && wanted == ["joined"]),
+        matches_none: unmatched
+            || only_drafted
+            || (left_only && wanted == ["joined"])
+            || (joined_only && wanted == ["left"]),
         filter: MemberFilter {
             after: after.map_or(i64::MIN, Timestamp::as_millisecond),
             before: before.map_or(i64::MAX, Timestamp::as_millisecond),
-            status: match (left_only, wanted.as_slice()) {
-                (true, _) => "left".to_owned(),
-                (false, [one]) => (*one).to_owned(),
+            status: match wanted.as_slice() {
+                _ if left_only => "left".to_owned(),
+                _ if joined_only => "joined".to_owned(),
+                [one] => (*one).to_owned(),
                 _ => String::new(),
             },
             access_level: if left_only { String::new() } else { level.to_owned() },

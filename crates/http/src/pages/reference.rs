@@ -2,38 +2,22 @@
 //!
 //! It reads the finished document rather than the router, so that people and machines read the same.
 
-use serde_json::{Map, Value};
+use std::collections::HashSet;
 
 use super::html::{Escaped, Fill, fill, page, prose, put};
+use super::json::Json;
 use crate::error::Code;
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 const SCHEMA: &str = "#/components/schemas/";
 const EXTENSION: &str = " (extension)";
 
-struct Operation<'d> {
-    method: &'static str,
-    path: &'d str,
-    id: &'d str,
-    tag: &'d str,
-    summary: &'d str,
-    ours: bool,
-    item: &'d Value,
-}
-
-struct Reference<'d> {
-    schemas: &'d Map<String, Value>,
-    operations: Vec<Operation<'d>>,
-    /// In the document's order.
-    tags: Vec<&'d str>,
-}
-
-/// The page of a document.
-pub(super) fn page_of(document: &Value) -> String {
-    let none = Map::new();
-    let schemas = document["components"]["schemas"].as_object().unwrap_or(&none);
-    let reference = Reference::read(document, schemas);
-    let intro = document["info"]["description"].as_str().unwrap_or_default();
+/// The page of a document, in JSON.
+pub(super) fn render(document: &str) -> String {
+    let document = serde_json::from_str(document).unwrap_or(Json::Null);
+    let reference = Reference::read(&document);
+    let intro = document["info"]["description"].text().unwrap_or_default();
+    // The table of errors that follows is shown in our own way.
     let intro = intro.split("\n\n|").next().unwrap_or_default();
     let body = fill(
         include_str!("reference.html"),
@@ -48,23 +32,48 @@ pub(super) fn page_of(document: &Value) -> String {
     page("Hallpass API reference", "reference", &body)
 }
 
-/// The page of a document as JSON.
-pub(super) fn page_of_json(json: &str) -> String {
-    page_of(&serde_json::from_str(json).unwrap_or(Value::Null))
+struct Operation<'d> {
+    method: &'static str,
+    path: &'d str,
+    id: &'d str,
+    tag: &'d str,
+    summary: &'d str,
+    ours: bool,
+    item: &'d Json,
+}
+
+impl<'d> Operation<'d> {
+    fn body(&self) -> &'d Json {
+        &self.item["requestBody"]["content"]["application/json"]["schema"]
+    }
+}
+
+struct Field<'d> {
+    name: &'d str,
+    schema: &'d Json,
+    about: Option<&'d str>,
+    required: bool,
+}
+
+struct Reference<'d> {
+    schemas: &'d Json,
+    operations: Vec<Operation<'d>>,
+    /// In the document's order.
+    tags: Vec<&'d str>,
 }
 
 impl<'d> Reference<'d> {
-    fn read(document: &'d Value, schemas: &'d Map<String, Value>) -> Self {
+    fn read(document: &'d Json) -> Self {
         let mut operations = Vec::new();
-        for (path, item) in document["paths"].as_object().into_iter().flatten() {
+        for (path, item) in document["paths"].entries() {
             for method in METHODS {
                 let Some(item) = item.get(method) else { continue };
-                let summary = item["summary"].as_str().unwrap_or_default();
+                let summary = item["summary"].text().unwrap_or_default();
                 operations.push(Operation {
                     method,
                     path,
-                    id: item["operationId"].as_str().unwrap_or_default(),
-                    tag: item["tags"][0].as_str().unwrap_or_default(),
+                    id: item["operationId"].text().unwrap_or_default(),
+                    tag: item["tags"].items().first().and_then(Json::text).unwrap_or_default(),
                     summary: summary.strip_suffix(EXTENSION).unwrap_or(summary),
                     ours: summary.ends_with(EXTENSION),
                     item,
@@ -77,7 +86,7 @@ impl<'d> Reference<'d> {
                 tags.push(operation.tag);
             }
         }
-        Self { schemas, operations, tags }
+        Self { schemas: &document["components"]["schemas"], operations, tags }
     }
 
     fn of_tag(&self, tag: &str) -> impl Iterator<Item = &Operation<'d>> {
@@ -115,7 +124,7 @@ impl<'d> Reference<'d> {
             put(
                 &mut out,
                 format_args!(
-                    "<section aria-labelledby=\"{anchor}\">\n<h2 id=\"{anchor}\">{}</h2>\n",
+                    "<section class=\"part\" aria-labelledby=\"{anchor}\">\n<h2 id=\"{anchor}\">{}</h2>\n",
                     Escaped(tag)
                 ),
             );
@@ -127,7 +136,7 @@ impl<'d> Reference<'d> {
         out
     }
 
-    fn article(&self, out: &mut String, operation: &Operation<'_>) {
+    fn article(&self, out: &mut String, operation: &Operation<'d>) {
         let id = Escaped(operation.id);
         let tag = if operation.ours { " <span class=\"tag ours\">extension</span>" } else { "" };
         put(
@@ -141,53 +150,52 @@ impl<'d> Reference<'d> {
                 Escaped(operation.path),
             ),
         );
-        if let Some(text) = operation.item["description"].as_str() {
+        if let Some(text) = operation.item["description"].text() {
             put(out, format_args!("<p>{}</p>\n", prose(text)));
         }
-        let parameters: Vec<&Value> = operation.item["parameters"].as_array().into_iter().flatten().collect();
         for (place, title) in [("path", "In the path"), ("query", "In the query")] {
-            let here: Vec<Field<'_>> = parameters
+            let here: Vec<Field<'_>> = operation.item["parameters"]
+                .items()
                 .iter()
-                .filter(|parameter| parameter["in"] == place)
+                .filter(|parameter| parameter["in"].text() == Some(place))
                 .map(|parameter| Field {
-                    name: parameter["name"].as_str().unwrap_or_default(),
+                    name: parameter["name"].text().unwrap_or_default(),
                     schema: &parameter["schema"],
-                    about: parameter["description"].as_str(),
-                    required: parameter["required"] == true,
+                    about: parameter["description"].text(),
+                    required: parameter["required"].is_true(),
                 })
                 .collect();
-            self.fields(out, title, &here);
+            fields(out, title, &here, true);
         }
-        let body = &operation.item["requestBody"]["content"]["application/json"]["schema"];
-        if !body.is_null() {
-            self.fields(out, "In the body", &self.fields_of(body));
-        }
+        // To leave something out and to send null for it differ in a PATCH only.
+        fields(out, "In the body", &self.fields_of(operation.body()), operation.method == "patch");
         let answer = &operation.item["responses"]["200"]["content"]["application/json"]["schema"];
-        put(out, format_args!("<h4>Answer</h4>\n<p>{}</p>\n", self.kind(answer)));
+        put(out, format_args!("<h4>Answer</h4>\n<p>{}</p>\n", kind(answer, true)));
         put(
             out,
             format_args!(
                 "<h4>Example</h4>\n<pre tabindex=\"0\" role=\"region\" aria-label=\"Shell: {}\"><code>{}</code></pre>\n\
                  </article>\n",
                 Escaped(operation.summary),
-                Escaped(&self.example(operation, body)),
+                Escaped(&self.example(operation)),
             ),
         );
     }
 
-    /// A call that shows the required parameters.
-    fn example(&self, operation: &Operation<'_>, body: &Value) -> String {
+    /// A call that shows the parameters that matter.
+    fn example(&self, operation: &Operation<'d>) -> String {
         let query: Vec<String> = operation.item["parameters"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter(|parameter| parameter["in"] == "query" && parameter["required"] == true)
-            .filter_map(|parameter| parameter["name"].as_str())
+            .items()
+            .iter()
+            .filter(|parameter| parameter["in"].text() == Some("query") && parameter["required"].is_true())
+            .filter_map(|parameter| parameter["name"].text())
             .map(|name| format!("{name}={}", sample(name)))
             .collect();
         let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
+        let body = operation.body();
         let mut call = String::from("curl");
-        if !(operation.method == "get" || (operation.method == "post" && !body.is_null())) {
+        let understood = operation.method == "get" || (operation.method == "post" && !body.is_null());
+        if !understood {
             put(&mut call, format_args!(" -X {}", operation.method.to_uppercase()));
         }
         let path = operation.path.strip_prefix("/api/v1").unwrap_or(operation.path);
@@ -196,8 +204,11 @@ impl<'d> Reference<'d> {
             let shown: Vec<String> = self
                 .fields_of(body)
                 .iter()
-                .filter(|field| field.required || SHOWN.iter().any(|(name, _)| *name == field.name))
-                .map(|field| format!("\"{}\": {}", field.name, sample_json(field)))
+                .filter(|field| SHOWN.iter().any(|(name, _)| *name == field.name))
+                .map(|field| match sample(field.name) {
+                    "true" => format!("\"{}\": true", field.name),
+                    text => format!("\"{}\": \"{text}\"", field.name),
+                })
                 .collect();
             put(
                 &mut call,
@@ -210,127 +221,127 @@ impl<'d> Reference<'d> {
         call
     }
 
-    /// Every object that an answer or a body holds.
+    /// Every object that an answer or a part of a body holds.
     fn objects(&self) -> String {
+        // Bodies are told at their operation; lists, as lists of their items.
+        let bodies: HashSet<&str> =
+            self.operations.iter().filter_map(|operation| named(operation.body())).collect();
         let mut out = String::new();
-        for (name, schema) in self.schemas {
-            // Lists are told as lists of their items.
-            if name.starts_with("ListView_") || name.starts_with("Error") {
+        for (name, schema) in self.schemas.entries() {
+            if name.starts_with("ListView_") || name.starts_with("Error") || bodies.contains(name) {
                 continue;
             }
             put(
                 &mut out,
                 format_args!(
                     "<article id=\"object-{0}\" aria-labelledby=\"object-{0}-title\">\n\
-                     <h3 id=\"object-{0}-title\">{0}</h3>\n",
-                    Escaped(name)
+                     <h3 id=\"object-{0}-title\">{1}</h3>\n",
+                    Escaped(name),
+                    Escaped(plain(name)),
                 ),
             );
-            if let Some(about) = schema["description"].as_str() {
+            if let Some(about) = schema["description"].text() {
                 put(&mut out, format_args!("<p>{}</p>\n", prose(about)));
             }
-            self.fields(&mut out, "", &self.fields_of(schema));
+            fields(&mut out, "", &self.fields_of(schema), true);
             out.push_str("</article>\n");
         }
         out
     }
 
-    fn fields(&self, out: &mut String, title: &str, fields: &[Field<'_>]) {
-        if fields.is_empty() {
-            return;
-        }
-        if !title.is_empty() {
-            put(out, format_args!("<h4>{title}</h4>\n"));
-        }
-        out.push_str("<dl class=\"fields\">\n");
-        for field in fields {
-            let needed = if field.required { " <span class=\"needed\">required</span>" } else { "" };
-            put(
-                out,
-                format_args!(
-                    "<div><dt><code>{}</code>{needed}<span class=\"kind\">{}</span></dt><dd>{}</dd></div>\n",
-                    Escaped(field.name),
-                    self.kind(field.schema),
-                    field.about.map(|about| format!("<p>{}</p>", prose(about))).unwrap_or_default(),
-                ),
-            );
-        }
-        out.push_str("</dl>\n");
-    }
-
     /// The fields of an object, those of its parts included.
-    fn fields_of(&self, schema: &'d Value) -> Vec<Field<'d>> {
-        if let Some(name) = reference(schema) {
+    fn fields_of(&self, schema: &'d Json) -> Vec<Field<'d>> {
+        if let Some(name) = named(schema) {
             return self.schemas.get(name).map(|schema| self.fields_of(schema)).unwrap_or_default();
         }
-        if let Some(parts) = schema["allOf"].as_array() {
-            return parts.iter().flat_map(|part| self.fields_of(part)).collect();
-        }
-        let required = |name: &str| {
-            schema["required"].as_array().is_some_and(|names| names.iter().any(|required| required == name))
-        };
-        schema["properties"]
-            .as_object()
-            .into_iter()
-            .flatten()
-            .map(|(name, schema)| Field {
-                name,
-                schema,
-                about: schema["description"].as_str(),
-                required: required(name),
-            })
-            .collect()
+        let parts = schema["allOf"].items().iter().flat_map(|part| self.fields_of(part));
+        let own = schema["properties"].entries().map(|(name, field)| Field {
+            name,
+            schema: field,
+            about: field["description"].text(),
+            required: schema["required"].items().iter().any(|required| required.text() == Some(name)),
+        });
+        parts.chain(own).collect()
     }
+}
 
-    /// A type for people: a link to an object, or a word.
-    fn kind(&self, schema: &Value) -> String {
-        if let Some(name) = reference(schema) {
-            if let Some(item) = name.strip_prefix("ListView_") {
-                let page = self.schemas.keys().find(|known| *known == "PageInfo").map_or("", String::as_str);
-                return format!("<code>data</code>: list of {}, <code>page_info</code>: {}", link(item), link(page));
-            }
-            return link(name);
-        }
-        if let Some(options) = schema["oneOf"].as_array() {
-            return options.iter().map(|option| self.kind(option)).collect::<Vec<_>>().join(" or ");
-        }
-        let words: Vec<&str> = match &schema["type"] {
-            Value::String(word) => vec![word],
-            Value::Array(words) => words.iter().filter_map(Value::as_str).collect(),
-            _ => vec!["any"],
+/// A list of fields.
+fn fields(out: &mut String, title: &str, fields: &[Field<'_>], nulls: bool) {
+    if fields.is_empty() {
+        return;
+    }
+    if !title.is_empty() {
+        put(out, format_args!("<h4>{title}</h4>\n"));
+    }
+    // In an answer everything is there; "required" is for those who ask.
+    let asked = !title.is_empty();
+    out.push_str("<dl class=\"fields\">\n");
+    for field in fields {
+        let needed = if field.required && asked { " <span class=\"needed\">required</span>" } else { "" };
+        put(
+            out,
+            format_args!(
+                "<div><dt><code>{}</code>{needed}<span class=\"kind\">{}</span></dt><dd>{}</dd></div>\n",
+                Escaped(field.name),
+                kind(field.schema, nulls),
+                field.about.map(prose).unwrap_or_default(),
+            ),
+        );
+    }
+    out.push_str("</dl>\n");
+}
+
+/// A type for people: links to objects, and words.
+fn kind(schema: &Json, nulls: bool) -> String {
+    if let Some(name) = named(schema) {
+        return match name.strip_prefix("ListView_") {
+            Some(item) => format!(
+                "<code>data</code>: list of {}; <code>page_info</code>: {}",
+                link(item),
+                link("PageInfo")
+            ),
+            None => link(name),
         };
+    }
+    let kinds: Vec<String> = if schema["oneOf"].is_null() {
+        let word = &schema["type"];
+        let words = word.text().into_iter().chain(word.items().iter().filter_map(Json::text));
         words
-            .into_iter()
-            .map(|word| match (word, schema["format"].as_str()) {
-                ("array", _) => format!("list of {}", self.kind(&schema["items"])),
+            .filter(|word| nulls || *word != "null")
+            .map(|word| match (word, schema["format"].text()) {
+                ("array", _) => format!("list of {}", kind(&schema["items"], nulls)),
                 ("string", Some("date-time")) => "date-time".to_owned(),
+                ("boolean", _) => "true or false".to_owned(),
                 (word, _) => Escaped(word).to_string(),
             })
-            .collect::<Vec<_>>()
-            .join(" or ")
-    }
+            .collect()
+    } else {
+        let options = schema["oneOf"].items().iter();
+        let options = options.filter(|option| nulls || option["type"].text() != Some("null"));
+        options.map(|option| kind(option, nulls)).collect()
+    };
+    kinds.join(" or ")
 }
 
-struct Field<'a> {
-    name: &'a str,
-    schema: &'a Value,
-    about: Option<&'a str>,
-    required: bool,
+/// The schema that a reference names.
+fn named(schema: &Json) -> Option<&str> {
+    schema["$ref"].text()?.strip_prefix(SCHEMA)
 }
 
-fn reference(schema: &Value) -> Option<&str> {
-    schema["$ref"].as_str()?.strip_prefix(SCHEMA)
+/// An object's name without what it is to us.
+fn plain(name: &str) -> &str {
+    name.strip_suffix("View").or_else(|| name.strip_suffix("Body")).unwrap_or(name)
 }
 
 fn link(name: &str) -> String {
-    format!("<a href=\"#object-{0}\">{0}</a>", Escaped(name))
+    format!("<a href=\"#object-{}\">{}</a>", Escaped(name), Escaped(plain(name)))
 }
 
 fn anchor(tag: &str) -> String {
     tag.to_lowercase().replace(' ', "-")
 }
 
-/// What examples say, where a field is worth showing though it is not required by itself.
+/// What examples show, and what they say there.
 const SHOWN: &[(&str, &str)] = &[
     ("company_id", "biz_…"),
     ("user_id", "user_…"),
@@ -343,8 +354,7 @@ const SHOWN: &[(&str, &str)] = &[
     ("app_id", "app_…"),
     ("product_id", "prod_…"),
     ("name", "General"),
-    ("role", "owner"),
-    ("token", "eyJ…"),
+    ("role", "admin"),
     ("ban_urls", "true"),
 ];
 
@@ -352,26 +362,20 @@ fn sample(name: &str) -> &'static str {
     SHOWN.iter().find(|(shown, _)| *shown == name).map_or("…", |(_, value)| value)
 }
 
-fn sample_json(field: &Field<'_>) -> String {
-    match sample(field.name) {
-        "true" => "true".to_owned(),
-        text => format!("\"{text}\""),
-    }
-}
-
 fn errors() -> String {
-    let mut out = String::new();
+    let mut out = String::from("<dl class=\"fields\">\n");
     for code in Code::ALL {
         put(
             &mut out,
             format_args!(
-                "<tr><td>{}</td><th scope=\"row\"><code>{}</code></th><td>{}</td></tr>\n",
-                code.status().as_u16(),
+                "<div><dt><code>{}</code><span class=\"kind\">{}</span></dt><dd>{}</dd></div>\n",
                 code.name(),
+                code.status().as_u16(),
                 prose(code.meaning()),
             ),
         );
     }
+    out.push_str("</dl>\n");
     out
 }
 
@@ -381,8 +385,7 @@ mod tests {
 
     #[test]
     fn every_operation_and_every_object_it_names_is_there() {
-        let json = crate::openapi_json();
-        let html = page_of_json(&json);
+        let html = render(&crate::openapi_json());
         for (_, path, id) in crate::routes_of_api() {
             assert!(html.contains(&format!("<article id=\"{id}\"")), "{id}");
             assert!(html.contains(&format!("<code>{path}</code>")), "{path}");
@@ -394,5 +397,13 @@ mod tests {
             rest = after;
         }
         assert!(!html.contains("{{") && !html.contains(" style="));
+    }
+
+    #[test]
+    fn the_document_is_described_and_its_order_kept() {
+        let html = render(&crate::openapi_json());
+        assert!(html.contains("Embedded chat and the authentication in front of it."));
+        let message = html.split("id=\"object-MessageView\"").nth(1).unwrap();
+        assert!(message.find("<code>id</code>").unwrap() < message.find("<code>attachments</code>").unwrap());
     }
 }

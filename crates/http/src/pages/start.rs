@@ -14,7 +14,7 @@ pub(super) fn dev(ready: &Value) -> String {
         put(
             &mut rows,
             format_args!(
-                "<tr><th scope=\"row\">{}</th><td>{}</td><td><code data-copy>{}</code></td></tr>\n",
+                "<div><dt>{} <span class=\"kind\">{}</span></dt><dd><code data-copy>{}</code></dd></div>\n",
                 Escaped(&text(&user["username"])),
                 Escaped(&text(&user["role"])),
                 Escaped(&text(&user["id"])),
@@ -33,7 +33,8 @@ pub(super) fn dev(ready: &Value) -> String {
         ("other_company", text(&ready["other"]["company_id"])),
         ("other_channel", text(&ready["other"]["channel_id"])),
     ];
-    let mut holes: Vec<(&str, Fill<'_>)> = facts.iter().map(|(name, fact)| (*name, Fill::Text(fact))).collect();
+    let mut holes: Vec<(&str, Fill<'_>)> =
+        facts.iter().map(|(name, fact)| (*name, Fill::Text(fact))).collect();
     holes.push(("users", Fill::Html(&rows)));
     page("Hallpass, for development", "start", &fill(include_str!("start_dev.html"), &holes))
 }

@@ -145,8 +145,10 @@ async fn an_unenrolled_user_is_out_on_every_node_and_back_only_with_a_new_token(
     let member = format!("/companies/{}/members/{}", world.company, world.user);
     a.actor(&world.key).delete(&member).await.ok();
     world.read(&a).await.refused(401, "credential_revoked");
-    refused_within_a_second(&b, async || world.read(&b).await, |answer| answer.status == 401, "reading").await;
-    let mint = async |node: &TestServer| node.actor(&world.key).mint(world.company, &world.user, &CHAT_SCOPES).await;
+    refused_within_a_second(&b, async || world.read(&b).await, |answer| answer.status == 401, "reading")
+        .await;
+    let mint =
+        async |node: &TestServer| node.actor(&world.key).mint(world.company, &world.user, &CHAT_SCOPES).await;
     mint(&a).await.refused(404, "not_found");
     mint(&b).await.refused(404, "not_found");
     // Back again: old tokens stay dead, access to the private channel does not come back by itself.
@@ -175,7 +177,8 @@ async fn an_experience_made_private_bites_on_every_node() {
     let world = world(&a).await;
     let path = format!("/experiences/{}", world.experience);
     let list = format!("/messages?channel_id={}", world.channel);
-    let outsider = a.actor(&world.key).post("/companies", enrolment(world.company, "ben@acme.test", "ben")).await.ok();
+    let outsider =
+        a.actor(&world.key).post("/companies", enrolment(world.company, "ben@acme.test", "ben")).await.ok();
     let ben = text(&outsider["owner_user"], "id");
     let token = a.actor(&world.key).mint(world.company, ben, &CHAT_SCOPES).await.ok();
     let (ben_a, ben_b) = (a.actor(text(&token, "token")), b.actor(text(&token, "token")));
@@ -185,7 +188,8 @@ async fn an_experience_made_private_bites_on_every_node() {
     a.actor(&world.key).patch(&path, json!({ "access_level": "private" })).await.ok();
     ben_a.get(&list).await.refused(404, "not_found");
     ben_a.say(&world.channel, "in?").await.refused(404, "not_found");
-    refused_within_a_second(&b, async || ben_b.get(&list).await, |answer| answer.status == 404, "reading").await;
+    refused_within_a_second(&b, async || ben_b.get(&list).await, |answer| answer.status == 404, "reading")
+        .await;
     ben_b.say(&world.channel, "in?").await.refused(404, "not_found");
     // Who was let in stays in.
     world.read(&b).await.ok();
@@ -196,7 +200,8 @@ async fn a_lowered_role_bites_on_every_node() {
     let (a, b) = two_nodes().await;
     let world = world(&a).await;
     a.app.set_team_role(world.company, world.user_id(), Some(Role::Moderator)).await.unwrap();
-    let minted = a.actor(&world.key).mint(world.company, &world.user, &["chat:read", "chat:moderate"]).await.ok();
+    let minted =
+        a.actor(&world.key).mint(world.company, &world.user, &["chat:read", "chat:moderate"]).await.ok();
     let moderate = async |node: &TestServer| {
         let path = format!("/chat_channels/{}", world.channel);
         node.actor(text(&minted, "token")).patch(&path, json!({ "ban_urls": true })).await
@@ -205,7 +210,8 @@ async fn a_lowered_role_bites_on_every_node() {
     eventually(&b, async || moderate(&b).await.status == 200, "the promotion on the other node").await;
     a.app.set_team_role(world.company, world.user_id(), Some(Role::Support)).await.unwrap();
     moderate(&a).await.refused(403, "scope_missing");
-    refused_within_a_second(&b, async || moderate(&b).await, |answer| answer.status == 403, "moderating").await;
+    refused_within_a_second(&b, async || moderate(&b).await, |answer| answer.status == 403, "moderating")
+        .await;
     // Not killed, only narrowed: what the role still allows goes on.
     world.read(&b).await.ok();
     a.app.set_team_role(world.company, world.user_id(), None).await.unwrap();
@@ -229,7 +235,8 @@ async fn a_detached_company_is_out_of_its_parents_reach_on_every_node() {
     by_key(&a).await.refused(404, "not_found");
     by_token(&a).await.refused(401, "credential_revoked");
     refused_within_a_second(&b, async || by_key(&b).await, |answer| answer.status == 404, "the key").await;
-    refused_within_a_second(&b, async || by_token(&b).await, |answer| answer.status == 401, "the token").await;
+    refused_within_a_second(&b, async || by_token(&b).await, |answer| answer.status == 401, "the token")
+        .await;
     a.actor(&world.key).mint(world.account, &world.user, &[]).await.refused(404, "not_found");
 }
 
@@ -290,7 +297,8 @@ async fn who_is_enrolled_on_one_node_gets_a_token_on_another_at_once() {
     let acme = a.company("acme").await;
     for n in 0..20 {
         // Absence was asked for on the other node just before; it must not be remembered there.
-        let made = acme.as_key().post("/companies", enrolment(acme.id, &format!("u{n}@acme.test"), "u")).await.ok();
+        let made =
+            acme.as_key().post("/companies", enrolment(acme.id, &format!("u{n}@acme.test"), "u")).await.ok();
         let user = text(&made["owner_user"], "id");
         let member = format!("/companies/{}/members/{user}", acme.id);
         acme.as_key().delete(&member).await.ok();
@@ -359,8 +367,13 @@ async fn narrowing_survives_a_restart() {
 async fn pruning_the_log_revives_nothing() {
     let server = TestServer::start().await;
     let world = world(&server).await;
-    server.actor(&world.key).post("/access_tokens/revoke", json!({ "api_key_id": world.minter_id })).await.ok();
-    let body = json!({ "company_id": world.company, "user_id": world.user, "expires_at": "2026-01-01T15:00:00Z" });
+    server
+        .actor(&world.key)
+        .post("/access_tokens/revoke", json!({ "api_key_id": world.minter_id }))
+        .await
+        .ok();
+    let body =
+        json!({ "company_id": world.company, "user_id": world.user, "expires_at": "2026-01-01T15:00:00Z" });
     let longest = server.actor(&world.key).post("/access_tokens", body).await.ok();
     let body = json!({ "token": longest["token"] });
     server.actor(&world.key).post("/access_tokens/revoke", body).await.ok();

@@ -22,7 +22,9 @@ fn verdict(answer: &Answer) -> String {
 async fn without_a_live_credential_no_operation_says_anything() {
     let server = TestServer::start().await;
     let acme = tenant(&server, "acme").await;
-    let elsewhere = TestServer::with(Setup { public_url: "https://elsewhere.test".into(), seed: 99, ..Setup::default() }).await;
+    let elsewhere =
+        TestServer::with(Setup { public_url: "https://elsewhere.test".into(), seed: 99, ..Setup::default() })
+            .await;
     let theirs = tenant(&elsewhere, "acme").await;
     let key_of = async |lives: i64| {
         let ask = hallpass_app::api_keys::CreateApiKey {
@@ -36,7 +38,8 @@ async fn without_a_live_credential_no_operation_says_anything() {
     };
     let (expiring, revoked) = (key_of(1).await, key_of(600).await);
     server.app.end_api_key(revoked.key.id).await.unwrap();
-    let soon = json!({ "company_id": acme.company, "user_id": acme.user, "expires_at": "2026-01-01T12:01:00Z" });
+    let soon =
+        json!({ "company_id": acme.company, "user_id": acme.user, "expires_at": "2026-01-01T12:01:00Z" });
     let expiring_token = server.actor(&acme.key).post("/access_tokens", soon).await.ok();
     let revoked_token = acme.token_as(&server, None).await;
     let body = json!({ "token": revoked_token });
@@ -51,8 +54,11 @@ async fn without_a_live_credential_no_operation_says_anything() {
         ("cut token", altered, "credential_invalid"),
         ("cut key", acme.key[..acme.key.len() - 1].to_owned(), "credential_invalid"),
         ("token of another server", theirs.token.clone(), "credential_invalid"),
-        ("key of another server", elsewhere.key(theirs.company, may(theirs.company, &["chat:read"])).await,
-         "credential_invalid"),
+        (
+            "key of another server",
+            elsewhere.key(theirs.company, may(theirs.company, &["chat:read"])).await,
+            "credential_invalid",
+        ),
         ("expired key", expiring.secret.expose().to_owned(), "credential_expired"),
         ("expired token", expiring_token["token"].as_str().unwrap().to_owned(), "credential_expired"),
         ("revoked key", revoked.secret.expose().to_owned(), "credential_revoked"),
@@ -97,7 +103,8 @@ async fn a_live_credential_opens_only_what_it_is_for() {
             writeln!(table, "    {who}: {}", verdict(&answer)).unwrap();
         }
     }
-    let routes: BTreeSet<String> = hallpass_http::routes_of_api().into_iter().map(|(_, _, name)| name).collect();
+    let routes: BTreeSet<String> =
+        hallpass_http::routes_of_api().into_iter().map(|(_, _, name)| name).collect();
     assert_eq!(swept, routes);
     insta::assert_snapshot!("live_credentials", table);
     // The positive control: the same requests by the company's own key succeed.
@@ -151,7 +158,9 @@ async fn threat_19_each_role_opens_what_the_golden_table_says() {
 /// Every id that any path, query or body takes, as the OpenAPI document lists them.
 fn id_inputs() -> BTreeSet<(String, String)> {
     let document: Value = serde_json::from_str(&hallpass_http::openapi_json()).unwrap();
-    let is_id = |name: &str| name == "id" || name.ends_with("_id") || name.ends_with("_ids[]") || name == "token" || name == "jti";
+    let is_id = |name: &str| {
+        name == "id" || name.ends_with("_id") || name.ends_with("_ids[]") || name == "token" || name == "jti"
+    };
     let mut inputs = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for operation in item.as_object().unwrap().values() {
@@ -251,8 +260,7 @@ fn assert_walled(own: &Case, input: &str, answer: &Answer) {
         // A jti does not say whose it is; the entry speaks for our own company only.
         (200, "access_tokens.revoke", "body jti") => assert_eq!(answer.body, json!({ "revoked": true })),
         // An address is not a tenant's: the same one here is another user.
-        (200, "companies.create", "body email") => {}
-        (400 | 403 | 404 | 422, ..) => {}
+        (200, "companies.create", "body email") | (400 | 403 | 404 | 422, ..) => {}
         _ => panic!("{name}, {input}: {} {said}", answer.status),
     }
 }
@@ -267,7 +275,9 @@ async fn threat_20_absent_and_foreign_things_look_the_same() {
     let scopeless = acme.token_with(&server, &["openid"]).await;
     let member = acme.token_as(&server, None).await;
     let narrow_key = acme.key_with(&server, may(acme.company, &["stats:read"])).await;
-    for ((foreign, absent), own) in all_cases(&rival).into_iter().zip(all_cases(&nowhere)).zip(all_cases(&acme)) {
+    for ((foreign, absent), own) in
+        all_cases(&rival).into_iter().zip(all_cases(&nowhere)).zip(all_cases(&acme))
+    {
         let (foreign, absent) = (own.with_one_of(&foreign), own.with_one_of(&absent));
         assert_eq!(foreign.len(), absent.len(), "{}", own.name);
         for ((input, foreign), (_, absent)) in foreign.into_iter().zip(absent) {

@@ -72,7 +72,7 @@ impl Tenant {
         if let Some(role) = role {
             server.app.set_team_role(self.company, user, Some(role)).await.expect("a role");
         }
-        let everything: Vec<&str> = hallpass_core::Scope::all().map(|scope| scope.name()).collect();
+        let everything: Vec<&str> = hallpass_core::Scope::all().map(hallpass_core::Scope::name).collect();
         let minted = server.actor(&self.key).mint(self.company, &self.user, &everything).await.ok();
         text(&minted, "token").to_owned()
     }
@@ -121,7 +121,8 @@ impl Case {
     /// This case with one input of another tenant's case in its place, for each input that differs.
     pub(crate) fn with_one_of(&self, foreign: &Self) -> Vec<(String, Self)> {
         let mut mixed = Vec::new();
-        for (n, segment) in foreign.path.iter().enumerate().filter(|(n, segment)| self.path[*n] != **segment) {
+        for (n, segment) in foreign.path.iter().enumerate().filter(|(n, segment)| self.path[*n] != **segment)
+        {
             let mut case = self.clone();
             case.path[n].clone_from(segment);
             mixed.push((format!("path {n}"), case));
@@ -158,18 +159,34 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
         "access_tokens.create" => {
             let scopes = json!(["chat:read"]);
             vec![
-                case("", "access_tokens".into(), &[],
-                     Some(json!({ "company_id": company, "user_id": user, "scoped_actions": scopes }))),
-                case("account", "access_tokens".into(), &[],
-                     Some(json!({ "account_id": company, "user_id": user, "scoped_actions": scopes }))),
+                case(
+                    "",
+                    "access_tokens".into(),
+                    &[],
+                    Some(json!({ "company_id": company, "user_id": user, "scoped_actions": scopes })),
+                ),
+                case(
+                    "account",
+                    "access_tokens".into(),
+                    &[],
+                    Some(json!({ "account_id": company, "user_id": user, "scoped_actions": scopes })),
+                ),
             ]
         }
         "access_tokens.revoke" => vec![
             case("token", "access_tokens/revoke".into(), &[], Some(json!({ "token": t.token }))),
-            case("user", "access_tokens/revoke".into(), &[],
-                 Some(json!({ "user_id": t.owner, "company_id": company }))),
-            case("account", "access_tokens/revoke".into(), &[],
-                 Some(json!({ "user_id": t.owner, "account_id": company }))),
+            case(
+                "user",
+                "access_tokens/revoke".into(),
+                &[],
+                Some(json!({ "user_id": t.owner, "company_id": company })),
+            ),
+            case(
+                "account",
+                "access_tokens/revoke".into(),
+                &[],
+                Some(json!({ "user_id": t.owner, "account_id": company })),
+            ),
             case("key", "access_tokens/revoke".into(), &[], Some(json!({ "api_key_id": t.spare_key_id }))),
             case("jti", "access_tokens/revoke".into(), &[], Some(json!({ "jti": t.jti }))),
         ],
@@ -178,10 +195,18 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
             case("account", "companies".into(), &[("parent_account_id", &company)], None),
         ],
         "companies.create" => vec![
-            case("", "companies".into(), &[],
-                 Some(json!({ "parent_company_id": company, "email": email, "title": "again" }))),
-            case("account", "companies".into(), &[],
-                 Some(json!({ "parent_account_id": company, "email": email, "title": "again" }))),
+            case(
+                "",
+                "companies".into(),
+                &[],
+                Some(json!({ "parent_company_id": company, "email": email, "title": "again" })),
+            ),
+            case(
+                "account",
+                "companies".into(),
+                &[],
+                Some(json!({ "parent_account_id": company, "email": email, "title": "again" })),
+            ),
         ],
         "companies.retrieve" => vec![
             case("", format!("companies/{company}"), &[], None),
@@ -192,11 +217,19 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
             case("child", format!("companies/{account}"), &[], Some(json!({ "description": "swept" }))),
         ],
         "companies.create_api_key" => vec![
-            case("", format!("companies/{company}/api_keys"), &[],
-                 Some(json!({ "child_company_id": account, "role": "moderator" }))),
-            case("account", format!("companies/{company}/api_keys"), &[],
-                 Some(json!({ "child_account_id": account, "permissions":
-                     [{ "actions": ["chat:read"], "grant": true, "resources": [account] }] }))),
+            case(
+                "",
+                format!("companies/{company}/api_keys"),
+                &[],
+                Some(json!({ "child_company_id": account, "role": "moderator" })),
+            ),
+            case(
+                "account",
+                format!("companies/{company}/api_keys"),
+                &[],
+                Some(json!({ "child_account_id": account, "permissions":
+                     [{ "actions": ["chat:read"], "grant": true, "resources": [account] }] })),
+            ),
         ],
         "companies.enrol_member" | "companies.unenrol_member" => {
             one(format!("companies/{company}/members/{user}"), &[], None)
@@ -211,9 +244,18 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
         ],
         "users.update" => vec![
             case("", format!("users/{user}"), &[("account_id", &company)], Some(json!({ "name": "swept" }))),
-            case("body", format!("users/{user}"), &[], Some(json!({ "name": "swept", "company_id": company }))),
-            case("account", format!("users/{user}"), &[],
-                 Some(json!({ "name": "swept", "account_id": company }))),
+            case(
+                "body",
+                format!("users/{user}"),
+                &[],
+                Some(json!({ "name": "swept", "company_id": company })),
+            ),
+            case(
+                "account",
+                format!("users/{user}"),
+                &[],
+                Some(json!({ "name": "swept", "account_id": company })),
+            ),
         ],
         "members.list" => vec![
             case("", "members".into(), &[("company_id", &company)], None),
@@ -224,15 +266,19 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
             case("user", format!("members/{user}"), &[], None),
         ],
         "experiences.list" => vec![
-            case("", "experiences".into(), &[("company_id", &company), ("product_id", product), ("app_id", app)],
-                 None),
+            case(
+                "",
+                "experiences".into(),
+                &[("company_id", &company), ("product_id", product), ("app_id", app)],
+                None,
+            ),
             case("account", "experiences".into(), &[("account_id", &company)], None),
         ],
         "experiences.create" => vec![
             case("", "experiences".into(), &[], Some(json!({ "app_id": app, "company_id": company }))),
             case("account", "experiences".into(), &[], Some(json!({ "app_id": app, "account_id": company }))),
         ],
-        "experiences.retrieve" => one(format!("experiences/{experience}"), &[], None),
+        "experiences.retrieve" | "experiences.delete" => one(format!("experiences/{experience}"), &[], None),
         "experiences.update" => {
             one(format!("experiences/{experience}"), &[], Some(json!({ "order": "swept" })))
         }
@@ -246,7 +292,6 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
         "experiences.grant_access" | "experiences.revoke_access" => {
             one(format!("experiences/{experience}/members/{user}"), &[], None)
         }
-        "experiences.delete" => one(format!("experiences/{experience}"), &[], None),
         "chat_channels.list" => vec![
             case("", "chat_channels".into(), &[("company_id", &company), ("product_id", product)], None),
             case("account", "chat_channels".into(), &[("account_id", &company)], None),
@@ -257,21 +302,33 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
         ],
         "chat_channels.update" => vec![
             case("", format!("chat_channels/{channel}"), &[], Some(json!({ "ban_media": false }))),
-            case("experience", format!("chat_channels/{experience}"), &[], Some(json!({ "ban_media": false }))),
+            case(
+                "experience",
+                format!("chat_channels/{experience}"),
+                &[],
+                Some(json!({ "ban_media": false })),
+            ),
         ],
         "messages.list" => vec![
             case("", "messages".into(), &[("channel_id", channel)], None),
             case("experience", "messages".into(), &[("channel_id", experience)], None),
         ],
         "messages.create" => vec![
-            case("", "messages".into(), &[],
-                 Some(json!({ "channel_id": channel, "content": "swept", "replying_to_message_id": message }))),
-            case("experience", "messages".into(), &[],
-                 Some(json!({ "channel_id": experience, "content": "swept" }))),
+            case(
+                "",
+                "messages".into(),
+                &[],
+                Some(json!({ "channel_id": channel, "content": "swept", "replying_to_message_id": message })),
+            ),
+            case(
+                "experience",
+                "messages".into(),
+                &[],
+                Some(json!({ "channel_id": experience, "content": "swept" })),
+            ),
         ],
-        "messages.retrieve" => one(format!("messages/{message}"), &[], None),
+        "messages.retrieve" | "messages.delete" => one(format!("messages/{message}"), &[], None),
         "messages.update" => one(format!("messages/{message}"), &[], Some(json!({ "is_pinned": true }))),
-        "messages.delete" => one(format!("messages/{message}"), &[], None),
         unknown => panic!("{method} {unknown} has no case: add one, and its line in the golden table"),
     }
 }

@@ -12,7 +12,12 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A request by hand, `path` with its base.
-pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> http::Request<Body> {
+pub(crate) fn request(
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Body>,
+) -> http::Request<Body> {
     let mut request = http::Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -21,7 +26,13 @@ pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: 
 }
 
 /// Sends raw bytes as JSON to an operation, `path` without its base.
-pub(crate) async fn raw_json(server: &TestServer, bearer: &str, method: &str, path: &str, body: impl Into<Body>) -> Answer {
+pub(crate) async fn raw_json(
+    server: &TestServer,
+    bearer: &str,
+    method: &str,
+    path: &str,
+    body: impl Into<Body>,
+) -> Answer {
     let bearer = format!("Bearer {bearer}");
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
     server.send(request(method, &format!("/api/v1{path}"), &headers, body)).await
@@ -180,7 +191,10 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     bytes
         .chunks(3)
         .flat_map(|chunk| {
-            let word = chunk.iter().chain([0; 3].iter().take(3 - chunk.len())).fold(0_u32, |w, b| w << 8 | u32::from(*b));
+            let word = chunk
+                .iter()
+                .chain([0; 3].iter().take(3 - chunk.len()))
+                .fold(0_u32, |w, b| w << 8 | u32::from(*b));
             (0..=chunk.len()).map(move |n| {
                 let digit = word >> (18 - 6 * n) & 63;
                 char::from(BASE64URL[digit as usize])

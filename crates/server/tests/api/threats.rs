@@ -81,7 +81,10 @@ async fn threat_02_only_the_legal_cells_of_credential_by_ids_mint() {
     for (body, (own, others)) in bodies {
         for (who, bearer, status) in credentials {
             let answer = server.actor(bearer).post("/access_tokens", body.clone()).await;
-            assert!(answer.status == status || (answer.status == 400 && status == 403), "{who} {body}: {answer:?}");
+            assert!(
+                answer.status == status || (answer.status == 400 && status == 403),
+                "{who} {body}: {answer:?}"
+            );
             assert!(answer.body.get("token").is_none());
         }
         for (bearer, status) in [(&acme.key, own), (&rival.key, others)] {
@@ -102,7 +105,8 @@ async fn threat_02_only_the_legal_cells_of_credential_by_ids_mint() {
 async fn threat_03_two_issuers_with_the_same_kid_do_not_cross_verify() {
     // The same master key and a copy of the signing keys: the same `kid` on both, another issuer.
     let first = TestServer::start().await;
-    let second = TestServer::with(Setup { public_url: "https://second.test".into(), ..Setup::default() }).await;
+    let second =
+        TestServer::with(Setup { public_url: "https://second.test".into(), ..Setup::default() }).await;
     let rows = first.app.store().read().await.unwrap().list_signing_keys().await.unwrap();
     let doomed = second.app.store().read().await.unwrap().list_signing_keys().await.unwrap();
     second
@@ -164,7 +168,11 @@ async fn threat_04_no_claim_or_header_of_an_unverified_token_is_fetched() {
             head[name] = json!(url);
         }
         let signature = acme.token.rsplit('.').next().unwrap();
-        let forged = format!("{}.{}.{signature}", encode(head.to_string().as_bytes()), encode(body.to_string().as_bytes()));
+        let forged = format!(
+            "{}.{}.{signature}",
+            encode(head.to_string().as_bytes()),
+            encode(body.to_string().as_bytes())
+        );
         server.actor(&forged).get("/users/me").await.refused(401, "credential_invalid");
         let revoke = json!({ "token": forged });
         server.actor(&acme.key).post("/access_tokens/revoke", revoke).await.refused(400, "parameter_invalid");
@@ -248,7 +256,11 @@ async fn threat_08_read_only_fields_sent_through_every_write_change_nothing() {
         ("PATCH", format!("/companies/{}", acme.account), json!({ "description": "d" })),
         ("PATCH", format!("/users/{}", acme.user), json!({ "bio": "b" })),
         ("PATCH", format!("/users/{}?account_id={}", acme.user, acme.company), json!({ "name": "n" })),
-        ("POST", "/experiences".to_owned(), json!({ "app_id": acme.app, "company_id": acme.company, "name": "x" })),
+        (
+            "POST",
+            "/experiences".to_owned(),
+            json!({ "app_id": acme.app, "company_id": acme.company, "name": "x" }),
+        ),
         ("PATCH", format!("/experiences/{}", acme.experience), json!({ "name": "y" })),
         ("POST", format!("/experiences/{}/attach", acme.experience), json!({ "product_id": acme.product })),
         ("POST", format!("/experiences/{}/duplicate", acme.experience), json!({ "name": "z" })),
@@ -279,13 +291,30 @@ async fn threat_08_read_only_fields_sent_through_every_write_change_nothing() {
     let body = polluted(json!({ "child_company_id": acme.account, "role": "moderator" }));
     let made = key.post(&format!("/companies/{}/api_keys", acme.company), body).await.ok();
     assert_ne!(made["secret_key"], "hpk_mine");
-    server.actor(text(&made, "secret_key")).patch(&format!("/companies/{}", acme.account), json!({})).await
+    server
+        .actor(text(&made, "secret_key"))
+        .patch(&format!("/companies/{}", acme.account), json!({}))
+        .await
         .refused(403, "scope_missing");
-    let body = polluted(json!({ "company_id": acme.company, "user_id": acme.user, "scoped_actions": ["chat:read"] }));
+    let body = polluted(
+        json!({ "company_id": acme.company, "user_id": acme.user, "scoped_actions": ["chat:read"] }),
+    );
     let minted = key.post("/access_tokens", body).await.ok();
     let said = claims(text(&minted, "token"));
-    assert_eq!((&said["sub"], &said["scope"], &said["kind"]), (&json!(acme.user), &json!("chat:read"), &json!("minted")));
-    let own = server.app.store().read().await.unwrap().find_user(acme.user.parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(
+        (&said["sub"], &said["scope"], &said["kind"]),
+        (&json!(acme.user), &json!("chat:read"), &json!("minted"))
+    );
+    let own = server
+        .app
+        .store()
+        .read()
+        .await
+        .unwrap()
+        .find_user(acme.user.parse().unwrap())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((own.home, own.person, own.deactivated), (Some(acme.company), None, false));
 }
 
@@ -337,7 +366,11 @@ async fn threat_10_what_is_made_again_inherits_nothing() {
 async fn threat_10_the_same_address_under_another_tenant_is_another_user() {
     let server = TestServer::start().await;
     let (acme, rival) = (tenant(&server, "acme").await, tenant(&server, "rival").await);
-    let made = server.actor(&rival.key).post("/companies", enrolment(rival.company, &acme.email, "taker")).await.ok();
+    let made = server
+        .actor(&rival.key)
+        .post("/companies", enrolment(rival.company, &acme.email, "taker"))
+        .await
+        .ok();
     let taker = text(&made["owner_user"], "id");
     assert_ne!(taker, acme.user);
     // Nothing of the first: not the name, not the messages, not the place in the company.
@@ -372,7 +405,15 @@ fn alterations(text: &str) -> Vec<String> {
         altered.push(flipped);
         let other_case: String = text
             .char_indices()
-            .map(|(at, c)| if at != n { c } else if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() })
+            .map(|(at, c)| {
+                if at != n {
+                    c
+                } else if c.is_ascii_lowercase() {
+                    c.to_ascii_uppercase()
+                } else {
+                    c.to_ascii_lowercase()
+                }
+            })
             .collect();
         altered.push(other_case);
         altered.push(text[..n].to_owned());
@@ -443,7 +484,9 @@ async fn threat_11_no_altered_cursor_is_accepted() {
 async fn threat_14_the_algorithm_and_the_key_are_ours_to_choose() {
     let server = TestServer::start().await;
     let acme = tenant(&server, "acme").await;
-    let [head, body, signature] = acme.token.split('.').collect::<Vec<_>>()[..] else { panic!("three parts") };
+    let [head, body, signature] = acme.token.split('.').collect::<Vec<_>>()[..] else {
+        panic!("three parts")
+    };
     let kid = header(&acme.token)["kid"].clone();
     let jwks = server.send(request("GET", "/.well-known/jwks.json", &[], "")).await.body;
     let own_jwk = jwks["keys"].as_array().unwrap().iter().find(|jwk| jwk["kid"] == kid).unwrap().clone();
@@ -473,7 +516,8 @@ async fn threat_14_the_algorithm_and_the_key_are_ours_to_choose() {
     let mut richer = claims(&acme.token);
     richer["scope"] = json!("company:update");
     let richer = encode(richer.to_string().as_bytes());
-    for token in [format!("{head}.{richer}.{signature}"), format!("{head}.{body}."), format!("{head}.{body}")] {
+    for token in [format!("{head}.{richer}.{signature}"), format!("{head}.{body}."), format!("{head}.{body}")]
+    {
         server.actor(&token).get("/users/me").await.refused(401, "credential_invalid");
     }
     assert_eq!(decode(signature).len(), 64);
@@ -517,15 +561,22 @@ async fn threat_15_planted_secrets_are_in_no_log_error_url_header_or_debug_outpu
     let server = TestServer::start().await;
     let acme = tenant(&server, "acme").await;
     let body = json!({ "child_company_id": acme.account, "role": "owner" });
-    let made = server.actor(&acme.key).post(&format!("/companies/{}/api_keys", acme.company), body).await.ok();
+    let made =
+        server.actor(&acme.key).post(&format!("/companies/{}/api_keys", acme.company), body).await.ok();
     let new_key = text(&made, "secret_key").to_owned();
     let words = "PlantedMessageText";
     server.actor(&acme.token).say(&acme.channel, words).await.ok();
-    let secrets = [acme.key.clone(), acme.token.clone(), new_key, words.to_owned(), "planted-secret-email@x.test".into()];
+    let secrets = [
+        acme.key.clone(),
+        acme.token.clone(),
+        new_key,
+        words.to_owned(),
+        "planted-secret-email@x.test".into(),
+    ];
 
     let mut heard = Vec::new();
     let mut hear = |answer: Answer| {
-        heard.push(answer.headers.iter().map(|(name, value)| format!("{name}: {value:?}")).collect::<String>());
+        heard.push(format!("{:?}", answer.headers));
         if answer.status >= 400 {
             heard.push(answer.body.to_string());
         }
@@ -535,13 +586,25 @@ async fn threat_15_planted_secrets_are_in_no_log_error_url_header_or_debug_outpu
         let inner = json!(secret);
         for (method, path, body) in [
             ("POST", "/access_tokens", json!({ "company_id": secret, "user_id": secret })),
-            ("POST", "/access_tokens", json!({ "company_id": acme.company, "user_id": acme.user, "scoped_actions": [secret] })),
-            ("POST", "/access_tokens", json!({ "company_id": acme.company, "user_id": acme.user, "expires_at": secret })),
+            (
+                "POST",
+                "/access_tokens",
+                json!({ "company_id": acme.company, "user_id": acme.user, "scoped_actions": [secret] }),
+            ),
+            (
+                "POST",
+                "/access_tokens",
+                json!({ "company_id": acme.company, "user_id": acme.user, "expires_at": secret }),
+            ),
             ("POST", "/access_tokens", json!({ "company_id": { "nested": secret } })),
             ("POST", "/access_tokens/revoke", json!({ "token": format!("{secret}x") })),
             ("POST", "/access_tokens/revoke", json!({ "jti": secret })),
             ("POST", "/access_tokens/revoke", json!({ "api_key_id": secret })),
-            ("POST", "/companies", json!({ "title": "t", "parent_company_id": acme.company, "email": format!("{secret} ") })),
+            (
+                "POST",
+                "/companies",
+                json!({ "title": "t", "parent_company_id": acme.company, "email": format!("{secret} ") }),
+            ),
             ("POST", "/companies", json!({ "title": [secret] })),
             ("PATCH", "/users/me", json!({ "username": secret })),
             ("POST", "/messages", json!({ "channel_id": secret, "content": secret })),
@@ -551,9 +614,17 @@ async fn threat_15_planted_secrets_are_in_no_log_error_url_header_or_debug_outpu
         for bearer in [format!("{secret}x"), secret[..secret.len() - 1].to_owned()] {
             hear(server.actor(bearer.replace(['@', ' '], "")).get("/users").await);
         }
-        hear(raw_json(&server, &acme.key, "POST", "/companies", format!("{{\"title\": {inner}, broken")).await);
+        hear(
+            raw_json(&server, &acme.key, "POST", "/companies", format!("{{\"title\": {inner}, broken")).await,
+        );
         hear(once(&server, &acme.key, "/companies", secret, json!({ "title": 7 })).await);
-        for path in [format!("/users/{secret}"), format!("/companies/{secret}"), format!("/users?first={secret}"), format!("/users?after={secret}"), format!("/nowhere/{secret}?token={secret}")] {
+        for path in [
+            format!("/users/{secret}"),
+            format!("/companies/{secret}"),
+            format!("/users?first={secret}"),
+            format!("/users?after={secret}"),
+            format!("/nowhere/{secret}?token={secret}"),
+        ] {
             hear(server.actor(&acme.key).get(&path).await);
         }
     }
@@ -570,7 +641,11 @@ async fn threat_15_planted_secrets_are_in_no_log_error_url_header_or_debug_outpu
     let said = heard.join("\n");
     for secret in &secrets {
         assert!(!log.contains(secret.as_str()), "a secret in the log");
-        assert!(!said.contains(secret.as_str()), "a secret in an answer: {}", &said[..said.find(secret.as_str()).unwrap_or(0)]);
+        assert!(
+            !said.contains(secret.as_str()),
+            "a secret in an answer: {}",
+            &said[..said.find(secret.as_str()).unwrap_or(0)]
+        );
         assert!(!debug.contains(secret.as_str()), "a secret in debug output: {debug}");
     }
     assert!(!said.contains("set-cookie"), "the API sets no cookies");
@@ -618,13 +693,19 @@ async fn threat_17_forwarded_headers_of_anyone_change_no_answer() {
     let server = TestServer::start().await;
     let acme = tenant(&server, "acme").await;
     let forwarded = [
-        ("x-forwarded-for", "10.0.0.1"), ("x-forwarded-host", "evil.test"), ("x-forwarded-proto", "http"),
-        ("forwarded", "for=10.0.0.1;host=evil.test;proto=http"), ("host", "evil.test"),
-        ("x-forwarded-prefix", "/evil"), ("x-original-url", "/livez"), ("x-rewrite-url", "/livez"),
+        ("x-forwarded-for", "10.0.0.1"),
+        ("x-forwarded-host", "evil.test"),
+        ("x-forwarded-proto", "http"),
+        ("forwarded", "for=10.0.0.1;host=evil.test;proto=http"),
+        ("host", "evil.test"),
+        ("x-forwarded-prefix", "/evil"),
+        ("x-original-url", "/livez"),
+        ("x-rewrite-url", "/livez"),
         ("x-http-method-override", "DELETE"),
     ];
     let body = json!({ "company_id": acme.company, "user_id": acme.user });
-    let minted = with_headers(&server, &acme.key, ("POST", "/access_tokens"), &forwarded, Some(body)).await.ok();
+    let minted =
+        with_headers(&server, &acme.key, ("POST", "/access_tokens"), &forwarded, Some(body)).await.ok();
     let said = claims(text(&minted, "token"));
     assert_eq!((&said["iss"], &said["aud"]), (&json!("https://chat.test"), &json!("https://chat.test")));
     let path = format!("/messages/{}", acme.message);
@@ -651,16 +732,40 @@ async fn threat_18_every_malformed_authorization_denies() {
     ask(&[format!("Bearer {key}").into()]).await.ok();
     ask(&[format!("bearer {key}").into()]).await.ok();
     let malformed: Vec<Vec<Vec<u8>>> = [
-        String::new(), " ".into(), "Bearer".into(), "Bearer ".into(), "Bearer  ".into(), key.clone(),
-        format!(" {key}"), format!("Bearer  {key}"), format!("Bearer\t{key}"), format!("Bearer {key} {token}"),
-        format!("Bearer {key},{token}"), format!("Bearer {key};"), format!("Bearer \"{key}\""),
-        format!("Bearer={key}"), format!("Bearer: {key}"), format!("BearerBearer {key}"),
-        format!("Basic {key}"), format!("Token {key}"), format!("Digest {key}"), "Bearer null".into(),
-        "Bearer undefined".into(), "Bearer [object Object]".into(), "Bearer ..".into(), "Bearer hpk_".into(),
-        "Bearer hp".into(), format!("Bearer {}", key.to_lowercase()), format!("Bearer {}", "a".repeat(7000)),
-        format!("Bearer hpk_{}", "a".repeat(7000)), format!("Bearer {}", ".".repeat(500)),
-        format!("Bearer hpd_{}", &key[4..]), format!("Bearer hpa_{}", &key[4..]), "Bearer %00".into(),
-        format!("Bearer {key}%20"), format!("Bearer {key}é"),
+        String::new(),
+        " ".into(),
+        "Bearer".into(),
+        "Bearer ".into(),
+        "Bearer  ".into(),
+        key.clone(),
+        format!(" {key}"),
+        format!("Bearer  {key}"),
+        format!("Bearer\t{key}"),
+        format!("Bearer {key} {token}"),
+        format!("Bearer {key},{token}"),
+        format!("Bearer {key};"),
+        format!("Bearer \"{key}\""),
+        format!("Bearer={key}"),
+        format!("Bearer: {key}"),
+        format!("BearerBearer {key}"),
+        format!("Basic {key}"),
+        format!("Token {key}"),
+        format!("Digest {key}"),
+        "Bearer null".into(),
+        "Bearer undefined".into(),
+        "Bearer [object Object]".into(),
+        "Bearer ..".into(),
+        "Bearer hpk_".into(),
+        "Bearer hp".into(),
+        format!("Bearer {}", key.to_lowercase()),
+        format!("Bearer {}", "a".repeat(7000)),
+        format!("Bearer hpk_{}", "a".repeat(7000)),
+        format!("Bearer {}", ".".repeat(500)),
+        format!("Bearer hpd_{}", &key[4..]),
+        format!("Bearer hpa_{}", &key[4..]),
+        "Bearer %00".into(),
+        format!("Bearer {key}%20"),
+        format!("Bearer {key}é"),
     ]
     .into_iter()
     .map(|value| vec![value.into_bytes()])
@@ -703,9 +808,14 @@ async fn threat_20_a_token_of_one_tenant_lists_no_companies_of_another() {
     let minted = server.actor(&acme.key).mint(acme.company, &rival.owner, &["company:basic:read"]).await.ok();
     let listed = server.actor(text(&minted, "token")).get("/companies").await.ok();
     assert!(!listed.to_string().contains(&rival.company.to_string()), "{listed:#}");
-    server.actor(text(&minted, "token")).get(&format!("/companies/{}", rival.company)).await.refused(404, "not_found");
+    server
+        .actor(text(&minted, "token"))
+        .get(&format!("/companies/{}", rival.company))
+        .await
+        .refused(404, "not_found");
     // By a token of their own company they see it.
-    let minted = server.actor(&rival.key).mint(rival.company, &rival.owner, &["company:basic:read"]).await.ok();
+    let minted =
+        server.actor(&rival.key).mint(rival.company, &rival.owner, &["company:basic:read"]).await.ok();
     let listed = server.actor(text(&minted, "token")).get("/companies").await.ok();
     assert_eq!(listed["data"][0]["id"], json!(rival.company));
 }
@@ -718,10 +828,22 @@ async fn threat_22_hostile_content_and_equal_times_neither_brick_nor_break_a_wal
     let acme = tenant(&server, "acme").await;
     let key = server.actor(&acme.key);
     let mut hostile: Vec<String> = [
-        "\u{202e}right to left\u{202c}", "\u{200b}\u{200c}\u{200d}\u{feff}", "e\u{301}\u{301}\u{301}", "👩‍👩‍👧‍👦🏳️‍🌈", "\u{fffd}\u{ffff}",
-        "\u{1}\u{2}\u{7f}\u{85}", "<script>alert(1)</script>", "'; DROP TABLE messages; --", "{{7*7}} ${7*7} %s %n",
-        "@everyone @here <@user_01KDWPVNG0W1GTXMFFD0000001>", "](javascript:alert(1))", "\\u0000 \\x00 %00",
-        "\u{2028}\u{2029}", "NULL", "\"", "\\",
+        "\u{202e}right to left\u{202c}",
+        "\u{200b}\u{200c}\u{200d}\u{feff}",
+        "e\u{301}\u{301}\u{301}",
+        "👩‍👩‍👧‍👦🏳️‍🌈",
+        "\u{fffd}\u{ffff}",
+        "\u{1}\u{2}\u{7f}\u{85}",
+        "<script>alert(1)</script>",
+        "'; DROP TABLE messages; --",
+        "{{7*7}} ${7*7} %s %n",
+        "@everyone @here <@user_01KDWPVNG0W1GTXMFFD0000001>",
+        "](javascript:alert(1))",
+        "\\u0000 \\x00 %00",
+        "\u{2028}\u{2029}",
+        "NULL",
+        "\"",
+        "\\",
     ]
     .map(str::to_owned)
     .into();
@@ -751,7 +873,11 @@ async fn threat_22_hostile_content_and_equal_times_neither_brick_nor_break_a_wal
             let path = format!("/messages?channel_id={}&{way}=3{from}", acme.channel);
             let page = key.get(&path).await.ok();
             let ids = super::given::ids(&page);
-            if way == "first" { walked.extend(ids) } else { walked.splice(0..0, ids); }
+            if way == "first" {
+                walked.extend(ids);
+            } else {
+                walked.splice(0..0, ids);
+            }
             let more = if way == "first" { "has_next_page" } else { "has_previous_page" };
             if page["page_info"][more] == json!(false) {
                 break;
@@ -769,7 +895,8 @@ async fn threat_22_names_and_titles_of_any_kind_come_back_as_they_were() {
     let server = TestServer::start().await;
     let acme = tenant(&server, "acme").await;
     let key = server.actor(&acme.key);
-    for name in ["\u{202e}evil", "👩‍👩‍👧‍👦", "Ω≈ç√∫", "%", "_", "\\", "a'b\"c", "<b>", "\u{200d}x"] {
+    for name in ["\u{202e}evil", "👩‍👩‍👧‍👦", "Ω≈ç√∫", "%", "_", "\\", "a'b\"c", "<b>", "\u{200d}x"]
+    {
         let path = format!("/users/{}?account_id={}", acme.user, acme.company);
         assert_eq!(key.patch(&path, json!({ "name": name })).await.ok()["name"], *name);
         let made = key.post("/companies", enrolment(acme.company, &acme.email, name)).await.ok();
@@ -795,7 +922,8 @@ async fn threat_23_pages_are_bounded_whatever_is_asked_for() {
     }
     let page = key.get(&format!("/messages?channel_id={}", acme.channel)).await.ok();
     assert_eq!(super::given::ids(&page).len(), 20);
-    for bad in ["first=0", "first=-1", "last=0", "first=1e3", "first=99999999999999999999", "first=1&last=1"] {
+    for bad in ["first=0", "first=-1", "last=0", "first=1e3", "first=99999999999999999999", "first=1&last=1"]
+    {
         let answer = key.get(&format!("/messages?channel_id={}&{bad}", acme.channel)).await;
         assert_eq!(answer.status, 400, "{bad}");
     }
@@ -855,7 +983,9 @@ async fn threat_27_an_outsider_gets_no_history_by_any_route() {
         who.delete(&format!("/messages/{message}")).await.refused(404, "not_found");
     }
     // Not in the lists, and not as a reply in a channel of one's own.
-    for path in [format!("/experiences?company_id={}", acme.id), format!("/chat_channels?company_id={}", acme.id)] {
+    for path in
+        [format!("/experiences?company_id={}", acme.id), format!("/chat_channels?company_id={}", acme.id)]
+    {
         assert_eq!(outsider.get(&path).await.ok()["data"], json!([]));
         assert_eq!(insider.get(&path).await.ok()["data"].as_array().unwrap().len(), 1);
     }
@@ -867,7 +997,10 @@ async fn threat_27_an_outsider_gets_no_history_by_any_route() {
     let page = insider.get(&format!("/messages?channel_id={channel}&first=1")).await.ok();
     let cursor = text(&page["page_info"], "end_cursor");
     outsider.get(&format!("/messages?channel_id={channel}&after={cursor}")).await.refused(404, "not_found");
-    outsider.get(&format!("/messages?channel_id={open}&after={cursor}")).await.refused(400, "parameter_invalid");
+    outsider
+        .get(&format!("/messages?channel_id={open}&after={cursor}"))
+        .await
+        .refused(400, "parameter_invalid");
     // The same for a token without the scope: being inside is not enough.
     let blind = acme.token_with(&server_user(&insider).await, &["chat:message:create"]).await;
     server.actor(blind).get(&format!("/messages/{message}")).await.refused(403, "scope_missing");

@@ -193,6 +193,6 @@ async fn a_crowd_gets_in_whole() {
             .collect();
         places.sort_unstable();
         assert!(places.into_iter().eq(1..=500 * thirds));
-        assert_eq!(events(&server, channel).await.len() as i64, 500 * thirds);
+        assert!((1..=500 * thirds).eq((1..).zip(events(&server, channel).await).map(|(n, _)| n)));
     }
 }

@@ -150,8 +150,8 @@ async fn mentions_are_of_people_who_are_there() {
     let pinned = acme.as_key().patch(&path(&twice), json!({ "is_pinned": true })).await.ok();
     assert_eq!(pinned["mentions"], json!([ann]));
     // A crowd is cut off, not refused.
-    let crowd: String = (0..200u128).map(|n| format!("<@{}> @user{n} ", UserId::from_bits(n))).collect();
-    as_ann.say(&channel, &crowd).await.ok();
+    let crowd: Vec<String> = (0..200u128).map(|n| format!("<@{}> @user{n}", UserId::from_bits(n))).collect();
+    as_ann.say(&channel, &crowd.join(" ")).await.ok();
     // A stray backtick hides nobody.
     let stray = as_ann.say(&channel, &format!("it`s <@{ben}>")).await.ok();
     assert_eq!(stray["mentions"], json!([ben]));

@@ -88,8 +88,8 @@ async fn two_nodes_posting_into_crossing_channels_leave_no_gap_and_never_lock_up
     }
     // Rules and names change meanwhile: entries of the authority log, taken across the heads.
     let mut changers = JoinSet::new();
-    for changer in 0..2_usize {
-        let (app, key) = (apps[changer].clone(), key.clone());
+    for (changer, app) in apps.iter().enumerate() {
+        let (app, key) = (app.clone(), key.clone());
         let (channels, experiences) = (channels.clone(), experiences.clone());
         changers.spawn(async move {
             let caller = app.authenticate(&key).await.unwrap();

@@ -173,7 +173,8 @@ impl Stage<'_> {
         let mut conn = self.server.app.store().read().await.unwrap();
         let channel: ChatFeedId = self.channel.parse().unwrap();
         let head = conn.find_head(channel).await.unwrap().unwrap();
-        assert_eq!(head, (model.said.len() as i64, model.events.len() as i64));
+        let count = |len: usize| i64::try_from(len).unwrap();
+        assert_eq!(head, (count(model.said.len()), count(model.events.len())));
         let stored = conn.list_messages(channel, false, None, i64::MAX).await.unwrap();
         let found: Vec<(i64, Said)> = stored
             .into_iter()

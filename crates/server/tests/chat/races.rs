@@ -90,8 +90,8 @@ impl<'s> Scene<'s> {
         let made = server.app.make_api_key(ask, None).await.unwrap();
         let (minter, secret) = (made.key.id, made.secret.expose().to_owned());
         let scopes = ["chat:message:create", "chat:read"];
-        let minted = server.actor(secret).mint(acme.id, &ann, &scopes).await.ok();
-        let as_ann = server.actor(minted["token"].as_str().unwrap());
+        let answer = server.actor(secret).mint(acme.id, &ann, &scopes).await.ok();
+        let as_ann = server.actor(answer["token"].as_str().unwrap());
         let key = acme.as_key();
         match narrowing {
             Narrowing::RoleLowered | Narrowing::RoleTaken => {
@@ -184,9 +184,10 @@ async fn nothing_gets_in_after(server: &TestServer, narrowing: Narrowing, narrow
     let context = format!("{narrowing:?}, narrowing first: {narrow_first}");
     let mut acknowledged = HashSet::new();
     for answer in answers {
-        match answer.status {
-            200 => drop(acknowledged.insert(answer.body["id"].as_str().unwrap().to_owned())),
-            _ => drop(refused(&answer, (expected, code), &context)),
+        if answer.status == 200 {
+            acknowledged.insert(answer.body["id"].as_str().unwrap().to_owned());
+        } else {
+            refused(&answer, (expected, code), &context);
         }
     }
     // All that was acknowledged, and nothing else, is there, and was before the narrowing was told.
@@ -418,12 +419,11 @@ async fn of_many_claims_of_one_idempotency_key_one_acts() {
         let answers = sends.await;
         let mut sent = HashSet::new();
         for answer in answers {
-            match answer.status {
-                200 => drop(sent.insert(answer.body.to_string())),
-                _ => {
-                    assert_eq!(answer.headers["x-should-retry"], "true");
-                    answer.refused(409, "idempotency_busy");
-                }
+            if answer.status == 200 {
+                sent.insert(answer.body.to_string());
+            } else {
+                assert_eq!(answer.headers["x-should-retry"], "true");
+                answer.refused(409, "idempotency_busy");
             }
         }
         assert_eq!(sent.len(), 1, "{sent:?}");
