@@ -217,7 +217,8 @@ impl App {
                 Ok(caller.clone())
             }
             Caller::Key(live) => {
-                let key = self.api_key(live.key.id).await?.filter(|key| is_live(key, now)).ok_or_else(revoked)?;
+                let key =
+                    self.api_key(live.key.id).await?.filter(|key| is_live(key, now)).ok_or_else(revoked)?;
                 let noted_minute = AtomicI64::new(live.noted_minute.load(Ordering::Relaxed));
                 Ok(Caller::Key(Arc::new(LiveKey { key: (*key).clone(), noted_minute })))
             }

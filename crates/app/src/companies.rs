@@ -403,7 +403,8 @@ async fn local_user(
         if let Some(user) = tx.find_local_user(parent, email).await? {
             return Ok(user);
         }
-        let stem = slug(email.split('@').next().unwrap_or_default(), "user");
+        // Not of the address: a username is shown to everybody in the channel.
+        let stem = slug(&ask.title, "user");
         let username = match attempt {
             0 => stem,
             1 => format!("{stem}-{suffix}"),

@@ -43,7 +43,7 @@ pub struct UpdateUser {
 }
 
 impl App {
-    /// A user, as `company` (or the caller's) shows them.
+    /// A user, as `company` shows them; without one, the global profile.
     ///
     /// # Errors
     /// [`AppError::NotFound`] for a user or company out of reach.
@@ -56,7 +56,7 @@ impl App {
         let home = company.unwrap_or_else(|| caller.home());
         self.permit(caller, Action::ReadUsers, home, None, "company").await?;
         let id = self.resolve(caller, user, home).await?;
-        self.profile(id, Some(home)).await
+        self.profile(id, company).await
     }
 
     /// The users enrolled in a company, newest first.

@@ -102,7 +102,10 @@ async fn serve(store: Store, clock: Arc<dyn Clock>, mut waiting: mpsc::Receiver<
         // Without this, two halves of the clients take turns, each waiting out the other's commit.
         let started = clock.monotonic();
         let expected = (arrived.len() + answered).min(MAX_BATCH);
-        while answered > 1 && arrived.len() < expected && clock.monotonic().saturating_sub(started) < took / LINGER {
+        while answered > 1
+            && arrived.len() < expected
+            && clock.monotonic().saturating_sub(started) < took / LINGER
+        {
             tokio::task::yield_now().await;
             while arrived.len() < expected
                 && let Ok(next) = waiting.try_recv()

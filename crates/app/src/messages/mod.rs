@@ -276,10 +276,10 @@ impl App {
                     message: "only its author edits a message".to_owned(),
                 });
             }
-            if edit.pinned.is_some() && !moderates {
+            if !own && !moderates {
                 return Err(AppError::Forbidden {
                     code: "not_moderator",
-                    message: "only those who moderate the channel pin messages".to_owned(),
+                    message: "only its author or those who moderate the channel pin a message".to_owned(),
                 });
             }
             if let Some(text) = &edit.content {

@@ -25,7 +25,7 @@ async fn enrolling_makes_a_connected_account_and_its_owner() {
     assert_eq!(made["metadata"], metadata);
     assert_eq!(made["send_customer_emails"], false);
     assert_eq!(made["owner_user"]["name"], "Ann Lee");
-    assert_eq!(made["owner_user"]["username"], "ann");
+    assert_eq!(made["owner_user"]["username"], "ann-lee");
     let user = text(&made["owner_user"], "id");
     let found = acme.as_key().get(&format!("/companies/{}", text(&made, "id"))).await.ok();
     assert_eq!(found, made);
@@ -210,7 +210,9 @@ async fn a_company_overrides_a_name_for_itself_alone() {
     let shown = acme.as_key().patch(&path, json!({ "name": "Ann of Acme" })).await.ok();
     assert_eq!(shown["name"], "Ann of Acme");
     assert_eq!(acme.as_key().get(&path).await.ok()["name"], "Ann of Acme");
-    assert_eq!(token.get("/users/me").await.ok()["name"], "Ann of Acme");
+    let me_there = format!("/users/me?account_id={}", acme.id);
+    assert_eq!(token.get(&me_there).await.ok()["name"], "Ann of Acme");
+    assert_eq!(token.get("/users/me").await.ok()["name"], "ann");
     let message = token.get(&format!("/messages?channel_id={channel}")).await.ok();
     assert_eq!(message["data"][0]["user"]["name"], "Ann of Acme");
     let listed = acme.as_key().get("/users?query=of+acme").await.ok();
