@@ -64,9 +64,9 @@ binary:
 rust-tests:
 	cargo test --locked --workspace
 
-# The suites that run on one engine at a time, on the other one.
+# The suites that run on one engine at a time, on the other one; the rest take both by themselves.
 postgres-tests:
-	HALLPASS_TEST_ENGINE=postgres cargo test --locked -p hallpass --tests
+	HALLPASS_TEST_ENGINE=postgres cargo test --locked --workspace --test api --test chat
 
 FUZZ_SECONDS ?= 10
 fuzz:
@@ -88,8 +88,7 @@ example-tests: binary
 
 soak:
 	@scripts/needs.sh cc postgresql
-	HALLPASS_SOAK=1 cargo test --locked -p hallpass --tests
-	HALLPASS_SOAK=1 HALLPASS_TEST_ENGINE=postgres cargo test --locked -p hallpass --tests
+	HALLPASS_SOAK=1 cargo test --locked --workspace --test kill
 	fuzz/run.sh 300
 
 bench: build
