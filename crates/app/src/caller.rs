@@ -168,7 +168,7 @@ impl App {
         let token = if let Some(token) = self.tokens.entries.get(&hash) {
             token
         } else {
-            let token = Arc::new(self.verify(bearer, rev).await?);
+            let token = Arc::new(Box::pin(self.verify(bearer, rev)).await?);
             self.tokens.entries.insert(hash, Arc::clone(&token));
             token
         };

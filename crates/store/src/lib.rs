@@ -314,7 +314,7 @@ pub fn statements(shared: bool) -> Vec<&'static str> {
     } else {
         [dialect::sqlite::ALL, members::these_sqlite::ALL]
     };
-    common.concat().into_iter().chain(engine.concat()).chain(messages::chunks()).collect()
+    common.concat().into_iter().chain(engine.concat()).chain(messages::chunks(shared)).collect()
 }
 
 /// Runs statements that take no parameters and return nothing of interest.

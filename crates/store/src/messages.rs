@@ -10,7 +10,7 @@ use hallpass_core::entity::Message;
 use hallpass_core::id::{ChatFeedId, MessageId, UserId};
 use jiff::Timestamp;
 
-use crate::conn::{Conn, Tx, dialect, on};
+use crate::conn::{Conn, Inner, Tx, dialect, on};
 use crate::error::StoreError;
 use crate::row::{json, parsed, parsed_opt, time, to_json};
 
@@ -64,15 +64,22 @@ const INSERT_EVENTS: &str = "INSERT INTO events (channel_id, seq, kind, subject,
 const CHUNKS: [usize; 4] = [64, 16, 4, 1];
 
 /// `VALUES ($1, …), ($n, …)` for each chunk size.
-fn chunked(head: &str, columns: usize) -> [&'static str; 4] {
+///
+/// On SQLite the places have no numbers: it looks a numbered one up in a list of all of them, which for
+/// hundreds costs more than the insert.
+fn chunked(head: &str, columns: usize, shared: bool) -> [&'static str; 4] {
     CHUNKS.map(|rows| {
         let mut sql = String::from(head);
         for row in 0..rows {
             sql.push_str(if row == 0 { "(" } else { ", (" });
             for column in 1..=columns {
-                let separator = if column == 1 { "$" } else { ", $" };
-                sql.push_str(separator);
-                sql.push_str(&(row * columns + column).to_string());
+                sql.push_str(if column == 1 { "" } else { ", " });
+                if shared {
+                    sql.push('$');
+                    sql.push_str(&(row * columns + column).to_string());
+                } else {
+                    sql.push('?');
+                }
             }
             sql.push(')');
         }
@@ -80,15 +87,21 @@ fn chunked(head: &str, columns: usize) -> [&'static str; 4] {
     })
 }
 
-static MESSAGE_CHUNKS: LazyLock<[&str; 4]> = LazyLock::new(|| chunked(INSERT_MESSAGES, 11));
-static EVENT_CHUNKS: LazyLock<[&str; 4]> = LazyLock::new(|| chunked(INSERT_EVENTS, 5));
+/// The inserts of each chunk size, for SQLite and for PostgreSQL.
+type Chunks = [[&'static str; 4]; 2];
+
+static MESSAGE_CHUNKS: LazyLock<Chunks> =
+    LazyLock::new(|| [false, true].map(|shared| chunked(INSERT_MESSAGES, 11, shared)));
+static EVENT_CHUNKS: LazyLock<Chunks> =
+    LazyLock::new(|| [false, true].map(|shared| chunked(INSERT_EVENTS, 5, shared)));
 
 pub(crate) const ALL: &[&str] =
     &[FIND, LIST_DOWN, LIST_UP, POSITION, UPDATE, DELETE, BUMP_SEQ, HEAD, EVENTS, TAKE_COOLDOWN, COOLDOWN];
 
 /// The statements made at run time, for the test that prepares every statement.
-pub(crate) fn chunks() -> impl Iterator<Item = &'static str> {
-    MESSAGE_CHUNKS.iter().chain(EVENT_CHUNKS.iter()).copied()
+pub(crate) fn chunks(shared: bool) -> impl Iterator<Item = &'static str> {
+    let engine = usize::from(shared);
+    MESSAGE_CHUNKS[engine].iter().chain(EVENT_CHUNKS[engine].iter()).copied()
 }
 
 /// What happened, in an event row.
@@ -299,13 +312,15 @@ impl Tx {
     /// # Errors
     /// [`StoreError::Conflict`] if an id or a place is taken.
     pub async fn insert_messages(&mut self, messages: &[NewMessage]) -> Result<(), StoreError> {
+        let engine = usize::from(matches!(self.0.0, Inner::Postgres(_)));
+        let (messages_sql, events_sql) = (&MESSAGE_CHUNKS[engine], &EVENT_CHUNKS[engine]);
         let mut rest = messages;
         while !rest.is_empty() {
             let size = CHUNKS.iter().position(|size| *size <= rest.len()).unwrap_or(CHUNKS.len() - 1);
             let (chunk, more) = rest.split_at(CHUNKS[size]);
             rest = more;
             on!(self.0, c => {
-                let mut query = sqlx::query(MESSAGE_CHUNKS[size]);
+                let mut query = sqlx::query(messages_sql[size]);
                 for m in chunk {
                     query = query.bind(m.channel.to_string()).bind(m.position).bind(m.id.to_string())
                         .bind(m.author.to_string()).bind(m.content.as_str()).bind(ids_json(&m.mentions))
@@ -316,7 +331,7 @@ impl Tx {
                 query.execute(c).await.map(drop)
             })?;
             on!(self.0, c => {
-                let mut query = sqlx::query(EVENT_CHUNKS[size]);
+                let mut query = sqlx::query(events_sql[size]);
                 for m in chunk {
                     query = query.bind(m.channel.to_string()).bind(m.seq)
                         .bind(EventKind::MessageCreated.name()).bind(m.id.to_string())
@@ -338,7 +353,8 @@ impl Tx {
     ) -> Result<i64, StoreError> {
         let seq: i64 = on!(self.0, c => sqlx::query_scalar(BUMP_SEQ)
             .bind(channel.to_string()).fetch_one(c).await)?;
-        on!(self.0, c => sqlx::query(EVENT_CHUNKS[CHUNKS.len() - 1])
+        let engine = usize::from(matches!(self.0.0, Inner::Postgres(_)));
+        on!(self.0, c => sqlx::query(EVENT_CHUNKS[engine][CHUNKS.len() - 1])
             .bind(channel.to_string()).bind(seq).bind(kind.name()).bind(subject).bind(at.as_millisecond())
             .execute(c).await.map(drop))?;
         Ok(seq)

@@ -65,7 +65,7 @@ pub(crate) async fn create(
         scopes: scopes(body.scoped_actions.as_deref().unwrap_or_default())?,
         expires_at: body.expires_at.as_deref().map(|at| extract::time("expires_at", at)).transpose()?,
     };
-    let minted = http.app.mint_user_token(&caller, ask).await?;
+    let minted = Box::pin(http.app.mint_user_token(&caller, ask)).await?;
     Ok(json(&TokenView { token: minted.token, expires_at: time(minted.expires_at) }))
 }
 
