@@ -112,7 +112,8 @@ async fn one_bad_send_of_a_batch_hurts_only_itself() {
     assert_eq!(id(&again_stands), id(&stands));
     assert_eq!(code(&again_deleted), "message_deleted");
     assert_eq!(code(&waiting), "cooldown");
-    assert_eq!(code(&gone), "unauthenticated");
+    // Whoever was decided before the removal loses the token, whoever came after it sees no channel.
+    assert!(["unauthenticated", "not_found"].contains(&code(&gone)), "{}", code(&gone));
     // Of two by one author in the same batch one passes.
     let mut pair = [code(&fast), code(&twice)];
     pair.sort_unstable();
