@@ -22,6 +22,19 @@ pub fn ulid(at: Timestamp, entropy: &dyn Entropy) -> u128 {
     Ulid::from_parts(u64::try_from(at.as_millisecond()).unwrap_or(0), random).0
 }
 
+/// The longest text of an id.
+const MAX_LEN: usize = 40;
+
+/// Writes `prefix` + ULID.
+fn write<'t>(prefix: &str, bits: u128, text: &'t mut [u8; MAX_LEN]) -> &'t str {
+    let len = prefix.len() + ulid::ULID_LEN;
+    text[..prefix.len()].copy_from_slice(prefix.as_bytes());
+    let mut tail = [0; ulid::ULID_LEN];
+    Ulid(bits).array_to_str(&mut tail);
+    text[prefix.len()..len].copy_from_slice(&tail);
+    std::str::from_utf8(&text[..len]).expect("a prefix and Crockford's digits are ASCII")
+}
+
 /// Parses `prefix` + canonical ULID.
 fn parse(prefix: &'static str, text: &str) -> Result<u128, InvalidId> {
     let invalid = InvalidId { expected: prefix };
@@ -68,9 +81,7 @@ macro_rules! id {
         }
         impl ::std::fmt::Display for $name {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                let mut tail = [0; ::ulid::ULID_LEN];
-                f.write_str($prefix)?;
-                f.write_str(::ulid::Ulid(self.0).array_to_str(&mut tail))
+                f.write_str($crate::id::write($prefix, self.0, &mut [0; $crate::id::MAX_LEN]))
             }
         }
         impl ::std::fmt::Debug for $name {
@@ -80,7 +91,7 @@ macro_rules! id {
         }
         impl ::serde::Serialize for $name {
             fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                serializer.serialize_str($crate::id::write($prefix, self.0, &mut [0; $crate::id::MAX_LEN]))
             }
         }
         impl<'de> ::serde::Deserialize<'de> for $name {

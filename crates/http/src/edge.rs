@@ -14,6 +14,7 @@ use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -45,6 +46,11 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
+    /// Of a request that came through here, as all do.
+    pub(crate) fn of(parts: &Parts) -> Result<&Self, ApiError> {
+        parts.extensions.get().ok_or_else(|| ApiError::new(Code::Internal, Code::Internal.meaning()))
+    }
+
     /// Notes who called, for the log.
     pub(crate) fn note_caller(&self, caller: &Caller) {
         // Once per request; a second note would be the same caller.

@@ -3,61 +3,97 @@
 use std::future::Future;
 
 use axum::body::Body;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use hallpass_app::{AppError, Caller, IdempotencyScope, Replay, Ticket};
+use bytes::Bytes;
+use hallpass_app::{App, AppError, Caller, IdempotencyScope, Operation, Replay, Ticket};
 use serde::Serialize;
 
+use crate::edge::Edge;
 use crate::error::{ApiError, Code};
+use crate::extract::Authed;
 use crate::state::Http;
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 const MAX_KEY_CHARS: usize = 255;
 
-/// A POST that may carry an `Idempotency-Key`.
-pub(crate) struct Post<'a> {
-    pub(crate) http: &'a Http,
-    pub(crate) caller: &'a Caller,
-    pub(crate) headers: &'a HeaderMap,
-    /// The operation's name.
-    pub(crate) operation: &'a str,
-    /// The ids of the path.
-    pub(crate) path: &'a str,
-    pub(crate) body: &'a [u8],
-    /// The answer carries a secret and is never kept.
-    pub(crate) secret: bool,
+/// A caller's POST, which may carry an `Idempotency-Key`.
+pub(crate) struct Post {
+    http: Http,
+    pub(crate) caller: Caller,
+    key: Option<String>,
+    operation: Operation,
+    path: String,
+    secret: bool,
 }
 
-impl Post<'_> {
+impl FromRequestParts<Http> for Post {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, ApiError> {
+        let Authed(caller) = Authed::from_request_parts(parts, http).await?;
+        let key = key(&parts.headers)?.map(str::to_owned);
+        let operation = Edge::of(parts)?.operation;
+        // Only looked at together with a key.
+        let path = if key.is_some() { parts.uri.path().to_owned() } else { String::new() };
+        Ok(Self { http: http.clone(), caller, key, operation, path, secret: false })
+    }
+}
+
+impl Post {
+    /// Its answer carries a secret and is never kept.
+    pub(crate) fn secret(self) -> Self {
+        Self { secret: true, ..self }
+    }
+
     /// Runs `act` once per key. `allowed` decides, before a replay, whether the caller still may.
     pub(crate) async fn once<T, A, C>(
         self,
-        allowed: C,
-        act: impl FnOnce(Option<Ticket>) -> A + Send + 'static,
+        body: Bytes,
+        allowed: impl FnOnce(App, Caller) -> C,
+        act: impl FnOnce(App, Caller, Option<Ticket>) -> A + Send + 'static,
     ) -> Result<Response, ApiError>
     where
         T: Serialize + Send,
         A: Future<Output = Result<T, AppError>> + Send + 'static,
         C: Future<Output = Result<(), AppError>>,
     {
-        let Some(key) = key(self.headers)? else {
-            return Ok(json(&act(None).await?));
-        };
-        let (app, caller, secret) = (self.http.app.clone(), self.caller.clone(), self.secret);
-        let (operation, path) = (self.operation.to_owned(), self.path.to_owned());
-        let (key, body) = (key.to_owned(), self.body.to_vec());
+        let app = self.http.app.clone();
+        match self.key {
+            None => Ok(json(&act(app, self.caller, None).await?)),
+            // Boxed, because few send one and everybody would carry its future.
+            Some(_) => Box::pin(self.keyed(body, allowed, act)).await,
+        }
+    }
+
+    async fn keyed<T, A, C>(
+        self,
+        body: Bytes,
+        allowed: impl FnOnce(App, Caller) -> C,
+        act: impl FnOnce(App, Caller, Option<Ticket>) -> A + Send + 'static,
+    ) -> Result<Response, ApiError>
+    where
+        T: Serialize + Send,
+        A: Future<Output = Result<T, AppError>> + Send + 'static,
+        C: Future<Output = Result<(), AppError>>,
+    {
+        let (app, caller) = (self.http.app.clone(), self.caller.clone());
         // In a task, from the claim on: a client that hangs up and asks again must find this attempt's end,
         // not its ruins.
         let task = tokio::spawn(async move {
-            let scope = IdempotencyScope { operation: &operation, path: &path, key: &key, body: &body };
-            let ticket = match app.claim_idempotency(&caller, scope).await? {
+            let key = self.key.as_deref().unwrap_or_default();
+            let scope = IdempotencyScope { operation: self.operation, path: &self.path, key, body: &body };
+            let app = self.http.app;
+            let ticket = match app.claim_idempotency(&self.caller, scope).await? {
                 Ok(ticket) => ticket,
                 Err(stored) => return Ok(Answer::Replayed(stored)),
             };
-            match act(Some(ticket)).await {
+            match act(app.clone(), self.caller, Some(ticket)).await {
                 Ok(value) => {
                     let answer = to_json(&value);
-                    let kept = (!secret).then(|| String::from_utf8_lossy(&answer).into_owned());
+                    let kept = (!self.secret).then(|| String::from_utf8_lossy(&answer).into_owned());
                     app.complete_idempotency(ticket, 200, kept).await?;
                     Ok(Answer::Fresh(answer))
                 }
@@ -73,7 +109,7 @@ impl Post<'_> {
         match task.await.map_err(|_| ApiError::new(Code::Internal, Code::Internal.meaning()))?? {
             Answer::Fresh(answer) => Ok(raw(StatusCode::OK, answer)),
             Answer::Replayed(stored) => {
-                allowed.await?;
+                allowed(app, caller).await?;
                 let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK);
                 Ok(raw(status, stored.answer.into_bytes()))
             }

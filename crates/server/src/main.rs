@@ -19,6 +19,9 @@ use commands::{api_key, company, config as config_command, dev, doctor, keys, mi
 use commands::{token, user};
 use config::{Config, Sources};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Embedded chat and the authentication in front of it, on your own server.
 #[derive(Parser)]
 #[command(name = "hallpass", version, arg_required_else_help = true)]

@@ -38,6 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const KEPT_TO: &[(&str, &[&str])] = &[
     ("axum", &["hallpass-http", "hallpass-testkit"]),
     ("sqlx", &["hallpass-store"]),
+    ("rusqlite", &["hallpass-store"]),
     ("async-nats", &["hallpass-fanout"]),
 ];
 

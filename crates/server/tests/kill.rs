@@ -155,7 +155,7 @@ async fn check_store(database: &Database, channel: &str, seen: &[(String, String
     let channel: ChatFeedId = channel.parse().unwrap();
     let mut conn = store.read().await.unwrap();
     let (position, seq) = conn.find_head(channel).await.unwrap().unwrap();
-    let stored = conn.list_messages(channel, false, None, i64::MAX).await.unwrap();
+    let stored = store.list_messages(channel, false, None, i64::MAX).await.unwrap();
     assert!(stored.iter().map(|message| message.position).eq(1..=position), "a hole in the positions");
     assert!(stored.iter().map(|message| message.id.to_string()).eq(seen.iter().map(|(id, _)| id.clone())));
     let events = conn.list_events(channel, 0, i64::MAX).await.unwrap();

@@ -83,6 +83,24 @@ impl Conn {
     }
 }
 
+/// [`Conn::list_authority_since`] on a connection without a thread in between.
+pub(crate) fn list_since(conn: &rusqlite::Connection, n: u64) -> Result<Vec<Entry>, StoreError> {
+    let mut statement = conn.prepare_cached(SINCE)?;
+    let mut rows = statement.query((i64::try_from(n).unwrap_or(i64::MAX),))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let row = EntryRow {
+            n: row.get(0)?,
+            kind: row.get(1)?,
+            subject: row.get(2)?,
+            scope: row.get(3)?,
+            kills: row.get(4)?,
+        };
+        found.push(row.try_into()?);
+    }
+    Ok(found)
+}
+
 impl Tx {
     /// From here to the commit nobody appends to the log: what it says stays the last word on what this
     /// transaction writes. To be taken before any row that an appender holds, or two wait on each other.

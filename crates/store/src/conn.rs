@@ -33,20 +33,23 @@ impl DerefMut for Tx {
 }
 
 /// Runs the same expression on whichever engine this is, with `$c` bound to its connection.
+///
+/// Boxed, because a driver's futures are large, and whoever awaits this would be as large: with them
+/// inside, moving a request's future costs more than most requests.
 macro_rules! on {
     ($conn:expr, $c:ident => $run:expr) => {
         match &mut $conn.0 {
             $crate::conn::Inner::SqliteRead(conn) => {
                 let $c = &mut **conn;
-                $run
+                Box::pin(async { $run }).await
             }
             $crate::conn::Inner::SqliteWrite(conn) => {
                 let $c = &mut *conn;
-                $run
+                Box::pin(async { $run }).await
             }
             $crate::conn::Inner::Postgres(conn) => {
                 let $c = &mut **conn;
-                $run
+                Box::pin(async { $run }).await
             }
         }
     };

@@ -39,7 +39,7 @@ fn identity(path: &Path) -> io::Result<Identity> {
 }
 
 fn unavailable(error: io::Error) -> StoreError {
-    StoreError::Unavailable(Some(sqlx::Error::Io(error)))
+    StoreError::Unavailable(Some(error.into()))
 }
 
 impl DatabaseFile {

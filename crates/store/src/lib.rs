@@ -14,11 +14,13 @@
 #![expect(clippy::missing_errors_doc, reason = "said once, above")]
 
 mod api_keys;
+mod append;
 mod authority;
 mod channels;
 mod companies;
 mod conn;
 mod dialect;
+mod direct;
 mod error;
 mod experiences;
 mod facts;
@@ -35,6 +37,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::MigrateError;
@@ -44,11 +47,13 @@ use sqlx::{ConnectOptions, Connection, PgPool, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
 pub use api_keys::{KeyPage, NewApiKey};
+pub use append::Append;
 pub use authority::{AUTHORITY_PAGE, Head};
 pub use channels::ChannelPatch;
 pub use companies::{CompanyFilter, CompanyPatch, NewCompany};
 pub use conn::{Conn, Tx};
-pub use error::{MaybeStoreError, StoreError};
+use error::is_outage;
+pub use error::{Cause, MaybeStoreError, StoreError};
 pub use experiences::{ExperienceFilter, ExperiencePatch, NewExperience};
 pub use idempotency::{Claim, StoredAnswer};
 pub use members::MemberFilter;
@@ -58,7 +63,9 @@ pub use signing_keys::{KeyState, SigningKeyRow};
 pub use users::{NewUser, Profile, UserPatch};
 pub use writer::WriteFuture;
 
+use append::Appender;
 use conn::Inner;
+use direct::Readers;
 use file::DatabaseFile;
 use writer::{Order, Write};
 
@@ -84,12 +91,23 @@ pub struct Store {
 
 #[derive(Clone)]
 enum Pools {
-    Sqlite { file: DatabaseFile, read: SqlitePool, write: mpsc::Sender<Order> },
+    Sqlite {
+        file: DatabaseFile,
+        read: SqlitePool,
+        write: mpsc::Sender<Order>,
+        readers: Readers,
+        append: Appender,
+    },
     Postgres(PgPool),
 }
 
 /// How often a transaction that lost is tried again.
 const MAX_ATTEMPTS: u32 = 10;
+
+/// A checkpoint costs two syncs; every 32 MiB of log is often enough.
+const CHECKPOINT_PAGES: u32 = 8000;
+/// What the log is cut to after a checkpoint.
+const MAX_LOG_BYTES: u32 = 64 << 20;
 
 static SQLITE_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
@@ -103,9 +121,8 @@ fn sqlite_options(path: &Path) -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(5))
         .pragma("temp_store", "memory")
-        // A checkpoint costs two syncs; every 32 MiB of log is often enough.
-        .pragma("wal_autocheckpoint", "8000")
-        .pragma("journal_size_limit", "67108864")
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
+        .pragma("journal_size_limit", MAX_LOG_BYTES.to_string())
         .statement_cache_capacity(256)
         .disable_statement_logging()
 }
@@ -113,10 +130,10 @@ fn sqlite_options(path: &Path) -> SqliteConnectOptions {
 /// A database that fails under a migration is one thing, a schema that does not fit another.
 fn migration(error: MigrateError) -> StoreError {
     match error {
-        MigrateError::Execute(error) => match StoreError::from(error) {
-            StoreError::Database(error) => StoreError::Migrate(MigrateError::Execute(error)),
-            outage => outage,
-        },
+        MigrateError::Execute(error) if !is_outage(&error) => {
+            StoreError::Migrate(MigrateError::Execute(error))
+        }
+        MigrateError::Execute(error) => error.into(),
         error => StoreError::Migrate(error),
     }
 }
@@ -141,8 +158,9 @@ impl Store {
                     .acquire_timeout(Duration::from_secs(5))
                     .connect_with(options.clone().read_only(true))
                     .await?;
-                let write = writer::start(options, file.clone(), writer);
-                Pools::Sqlite { file, read, write }
+                let append = Appender::new(path, file.clone());
+                let write = writer::start(options, file.clone(), writer, Arc::clone(append.turn()));
+                Pools::Sqlite { file, read, write, readers: Readers::new(path), append }
             }
             Database::Postgres { url, max_connections } => {
                 let options = PgConnectOptions::from_str(url)?
@@ -182,12 +200,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] if none can be had within five seconds.
     pub async fn read(&self) -> Result<Conn, StoreError> {
+        // Boxed, as the queries are: acquiring is a future of four kilobytes.
         Ok(Conn(match &self.pools {
             Pools::Sqlite { file, read, .. } => {
                 file.check_database()?;
-                Inner::SqliteRead(read.acquire().await?)
+                Inner::SqliteRead(Box::pin(read.acquire()).await?)
             }
-            Pools::Postgres(pool) => Inner::Postgres(pool.acquire().await?),
+            Pools::Postgres(pool) => Inner::Postgres(Box::pin(pool.acquire()).await?),
         }))
     }
 
@@ -226,8 +245,10 @@ impl Store {
     /// up. Afterwards everything is [`StoreError::Unavailable`].
     pub async fn close(&self) {
         match &self.pools {
-            Pools::Sqlite { read, write, .. } => {
+            Pools::Sqlite { read, write, readers, append, .. } => {
                 read.close().await;
+                readers.close();
+                append.close().await;
                 // The last to close folds the log into the database.
                 let (done, closed) = oneshot::channel();
                 if write.send(Order::Close(done)).await.is_ok() {
@@ -263,7 +284,7 @@ where
     E: MaybeStoreError,
     F: for<'t> Fn(&'t D, &'t mut Tx) -> WriteFuture<'t, T, E>,
 {
-    let conn = pool.acquire().await.map_err(StoreError::from)?;
+    let conn = Box::pin(pool.acquire()).await.map_err(StoreError::from)?;
     let mut tx = Tx(Conn(Inner::Postgres(conn)));
     execute(&mut tx, "BEGIN").await?;
     let outcome = writer::caught(data, op, &mut tx).await;

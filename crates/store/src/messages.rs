@@ -1,7 +1,7 @@
 //! Messages, and the event rows that go with every durable change of a channel.
 //!
-//! Sending is set-based: the counters of all channels of a batch move in one statement, and the rows
-//! go in by the dozen. Order is by `position`, never by id or time.
+//! Sending is set-based: the counters of all channels of a batch move in one statement, and on PostgreSQL
+//! the rows go in by the dozen. Order is by `position`, never by id or time.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -9,19 +9,23 @@ use std::sync::LazyLock;
 use hallpass_core::entity::Message;
 use hallpass_core::id::{ChatFeedId, MessageId, UserId};
 use jiff::Timestamp;
+use sqlx::Row as _;
 
 use crate::conn::{Conn, Inner, Tx, dialect, on};
+use crate::dialect::sqlite;
 use crate::error::StoreError;
 use crate::row::{json, parsed, parsed_opt, time, to_json};
+use crate::{Pools, Store};
 
 macro_rules! columns {
     () => {
-        "channel_id, position, id, user_id, content, mentions, mentions_everyone, poll, replying_to,
+        "position, id, user_id, content, mentions, mentions_everyone, poll, replying_to,
          created_at, updated_at, edited_at, pinned_at"
     };
 }
 
-const FIND: &str = concat!("SELECT ", columns!(), " FROM messages WHERE id = $1 AND deleted_at IS NULL");
+const FIND: &str =
+    concat!("SELECT ", columns!(), ", channel_id FROM messages WHERE id = $1 AND deleted_at IS NULL");
 const LIST_DOWN: &str = concat!(
     "SELECT ",
     columns!(),
@@ -176,16 +180,15 @@ pub struct Replied {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
-    channel_id: String,
+struct Row<'r> {
     position: i64,
-    id: String,
-    user_id: String,
-    content: Option<String>,
-    mentions: Option<String>,
+    id: &'r str,
+    user_id: &'r str,
+    content: Option<&'r str>,
+    mentions: Option<&'r str>,
     mentions_everyone: bool,
-    poll: Option<String>,
-    replying_to: Option<String>,
+    poll: Option<&'r str>,
+    replying_to: Option<&'r str>,
     created_at: i64,
     updated_at: i64,
     edited_at: Option<i64>,
@@ -194,28 +197,60 @@ struct Row {
 
 const TABLE: &str = "messages";
 
-impl TryFrom<Row> for Message {
-    type Error = StoreError;
-    fn try_from(row: Row) -> Result<Self, StoreError> {
-        let id = row.id.as_str();
+impl<'r> Row<'r> {
+    /// Reads a row that sqlx fetched.
+    fn fetched<R: sqlx::Row>(row: &'r R) -> Result<Self, StoreError>
+    where
+        Self: sqlx::FromRow<'r, R>,
+    {
+        Ok(sqlx::FromRow::from_row(row)?)
+    }
+
+    fn direct(row: &'r rusqlite::Row<'_>) -> Result<Self, StoreError> {
+        let text = |column| Ok::<_, StoreError>(row.get_ref(column)?.as_str()?);
+        let text_opt = |column| Ok::<_, StoreError>(row.get_ref(column)?.as_str_or_null()?);
         Ok(Self {
+            position: row.get(0)?,
+            id: text(1)?,
+            user_id: text(2)?,
+            content: text_opt(3)?,
+            mentions: text_opt(4)?,
+            mentions_everyone: row.get(5)?,
+            poll: text_opt(6)?,
+            replying_to: text_opt(7)?,
+            created_at: row.get(8)?,
+            updated_at: row.get(9)?,
+            edited_at: row.get(10)?,
+            pinned_at: row.get(11)?,
+        })
+    }
+
+    fn message(self, channel: ChatFeedId) -> Result<Message, StoreError> {
+        let id = self.id;
+        Ok(Message {
             id: parsed(TABLE, "id", id, id)?,
-            channel: parsed(TABLE, "channel_id", id, &row.channel_id)?,
-            author: parsed(TABLE, "user_id", id, &row.user_id)?,
-            replying_to: parsed_opt(TABLE, "replying_to", id, row.replying_to.as_deref())?,
-            mentions: match row.mentions.as_deref() {
+            channel,
+            author: parsed(TABLE, "user_id", id, self.user_id)?,
+            replying_to: parsed_opt(TABLE, "replying_to", id, self.replying_to)?,
+            mentions: match self.mentions {
                 None => Vec::new(),
                 Some(ids) => json(TABLE, "mentions", id, ids)?,
             },
-            poll: row.poll.as_deref().map(|poll| json(TABLE, "poll", id, poll)).transpose()?,
-            created_at: time(TABLE, "created_at", id, row.created_at)?,
-            updated_at: time(TABLE, "updated_at", id, row.updated_at)?,
-            position: row.position,
-            mentions_everyone: row.mentions_everyone,
-            edited: row.edited_at.is_some(),
-            pinned: row.pinned_at.is_some(),
-            content: row.content,
+            poll: self.poll.map(|poll| json(TABLE, "poll", id, poll)).transpose()?,
+            created_at: time(TABLE, "created_at", id, self.created_at)?,
+            updated_at: time(TABLE, "updated_at", id, self.updated_at)?,
+            position: self.position,
+            mentions_everyone: self.mentions_everyone,
+            edited: self.edited_at.is_some(),
+            pinned: self.pinned_at.is_some(),
+            content: self.content.map(str::to_owned),
         })
+    }
+
+    /// With the channel's id, which [`FIND`] reads too.
+    fn message_in(self, channel: &str) -> Result<Message, StoreError> {
+        let channel = parsed(TABLE, "channel_id", self.id, channel)?;
+        self.message(channel)
     }
 }
 
@@ -223,36 +258,73 @@ fn ids_json(ids: &[UserId]) -> Option<String> {
     (!ids.is_empty()).then(|| to_json(ids))
 }
 
-impl Conn {
-    /// A message that is not deleted.
-    pub async fn find_message(&mut self, id: MessageId) -> Result<Option<Message>, StoreError> {
-        let row: Option<Row> =
-            on!(self, c => sqlx::query_as(FIND).bind(id.to_string()).fetch_optional(c).await)?;
-        row.map(Message::try_from).transpose()
-    }
+fn place(id: MessageId, channel: &str, position: i64) -> Result<Replied, StoreError> {
+    Ok(Replied { channel: parsed(TABLE, "channel_id", &id.to_string(), channel)?, position })
+}
 
+/// `(channel, position, seq)` of a row.
+fn head((id, position, seq): (&str, i64, i64)) -> Result<(ChatFeedId, i64, i64), StoreError> {
+    Ok((parsed("channel_heads", "channel_id", id, id)?, position, seq))
+}
+
+/// What [`Tx::bump_heads`] asks, as one parameter.
+fn moves(bumps: &[HeadBump]) -> String {
+    // An UPDATE takes each row once, however often it is joined.
+    let mut moves = BTreeMap::<ChatFeedId, i64>::new();
+    for bump in bumps {
+        *moves.entry(bump.channel).or_default() += bump.messages;
+    }
+    to_json(&moves.into_iter().collect::<Vec<_>>())
+}
+
+impl Store {
     /// Messages of a channel, from the exclusive position `from` downwards or upwards.
     pub async fn list_messages(
-        &mut self,
+        &self,
         channel: ChatFeedId,
         descending: bool,
         from: Option<i64>,
         limit: i64,
     ) -> Result<Vec<Message>, StoreError> {
         let (statement, open_end) = if descending { (LIST_DOWN, i64::MAX) } else { (LIST_UP, i64::MIN) };
-        let rows: Vec<Row> = on!(self, c => sqlx::query_as(statement)
-            .bind(channel.to_string()).bind(from.unwrap_or(open_end)).bind(limit).fetch_all(c).await)?;
-        rows.into_iter().map(Message::try_from).collect()
+        let from = from.unwrap_or(open_end);
+        match &self.pools {
+            Pools::Sqlite { file, readers, .. } => {
+                file.check_database()?;
+                readers.with(|conn| {
+                    let mut statement = conn.prepare_cached(statement)?;
+                    let mut rows = statement.query((channel.to_string(), from, limit))?;
+                    let mut found = Vec::with_capacity(usize::try_from(limit).unwrap_or(0).min(128));
+                    while let Some(row) = rows.next()? {
+                        found.push(Row::direct(row)?.message(channel)?);
+                    }
+                    Ok(found)
+                })
+            }
+            Pools::Postgres(pool) => {
+                let query = sqlx::query(statement).bind(channel.to_string()).bind(from).bind(limit);
+                let rows = Box::pin(query.fetch_all(pool)).await?;
+                rows.iter().map(|row| Row::fetched(row)?.message(channel)).collect()
+            }
+        }
+    }
+}
+
+impl Conn {
+    /// A message that is not deleted.
+    pub async fn find_message(&mut self, id: MessageId) -> Result<Option<Message>, StoreError> {
+        on!(self, c => match sqlx::query(FIND).bind(id.to_string()).fetch_optional(c).await {
+            Ok(Some(row)) => Row::fetched(&row)?.message_in(row.try_get("channel_id")?).map(Some),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error.into()),
+        })
     }
 
     /// Where a message lies, deleted or not.
     pub async fn find_message_place(&mut self, id: MessageId) -> Result<Option<Replied>, StoreError> {
         let row: Option<(String, i64)> =
             on!(self, c => sqlx::query_as(POSITION).bind(id.to_string()).fetch_optional(c).await)?;
-        row.map(|(channel, position)| {
-            Ok(Replied { channel: parsed(TABLE, "channel_id", &id.to_string(), &channel)?, position })
-        })
-        .transpose()
+        row.map(|(channel, position)| place(id, &channel, position)).transpose()
     }
 
     /// A channel's counters: `(position, seq)`.
@@ -292,19 +364,10 @@ impl Tx {
         &mut self,
         bumps: &[HeadBump],
     ) -> Result<Vec<(ChatFeedId, i64, i64)>, StoreError> {
-        // An UPDATE takes each row once, however often it is joined.
-        let mut moves = BTreeMap::<ChatFeedId, i64>::new();
-        for bump in bumps {
-            *moves.entry(bump.channel).or_default() += bump.messages;
-        }
-        let list: Vec<(String, i64)> =
-            moves.into_iter().map(|(channel, messages)| (channel.to_string(), messages)).collect();
         let statement = dialect!(self.0, BUMP_HEADS);
         let rows: Vec<(String, i64, i64)> =
-            on!(self.0, c => sqlx::query_as(statement).bind(to_json(&list)).fetch_all(c).await)?;
-        rows.into_iter()
-            .map(|(id, position, seq)| Ok((parsed("channel_heads", "channel_id", &id, &id)?, position, seq)))
-            .collect()
+            on!(self.0, c => sqlx::query_as(statement).bind(moves(bumps)).fetch_all(c).await)?;
+        rows.iter().map(|(id, position, seq)| head((id, *position, *seq))).collect()
     }
 
     /// Stores messages at their places, each with its event.
@@ -384,9 +447,8 @@ impl Tx {
         Ok(done.is_some())
     }
 
-    /// Notes that a user posts in a channel with a cooldown, unless they posted less than `pause`
-    /// milliseconds before: then says when, and notes nothing.
-    pub async fn take_cooldown(
+    /// As [`Append::take_cooldown`](crate::Append::take_cooldown).
+    pub(crate) async fn take_cooldown(
         &mut self,
         channel: ChatFeedId,
         user: UserId,
@@ -402,5 +464,79 @@ impl Tx {
         let posted_at: i64 = on!(self.0, c => sqlx::query_scalar(COOLDOWN)
             .bind(channel.to_string()).bind(user.to_string()).fetch_one(c).await)?;
         Ok(Some(posted_at))
+    }
+}
+
+/// What [`Append`](crate::Append) does on SQLite, with the same statements.
+pub(crate) mod direct {
+    use rusqlite::{Connection, OptionalExtension};
+
+    use super::*;
+
+    pub(crate) fn find(conn: &Connection, id: MessageId) -> Result<Option<Message>, StoreError> {
+        let mut statement = conn.prepare_cached(FIND)?;
+        let mut rows = statement.query((id.to_string(),))?;
+        rows.next()?.map(|row| Row::direct(row)?.message_in(row.get_ref(12)?.as_str()?)).transpose()
+    }
+
+    pub(crate) fn find_place(conn: &Connection, id: MessageId) -> Result<Option<Replied>, StoreError> {
+        let mut statement = conn.prepare_cached(POSITION)?;
+        let mut rows = statement.query((id.to_string(),))?;
+        rows.next()?.map(|row| place(id, row.get_ref(0)?.as_str()?, row.get(1)?)).transpose()
+    }
+
+    pub(crate) fn take_cooldown(
+        conn: &Connection,
+        channel: ChatFeedId,
+        user: UserId,
+        pause: i64,
+        at: Timestamp,
+    ) -> Result<Option<i64>, StoreError> {
+        let (channel, user) = (channel.to_string(), user.to_string());
+        let taken = conn
+            .prepare_cached(TAKE_COOLDOWN)?
+            .query_row((&channel, &user, at.as_millisecond(), pause), |row| row.get::<_, i64>(0))
+            .optional()?;
+        if taken.is_some() {
+            return Ok(None);
+        }
+        Ok(Some(conn.prepare_cached(COOLDOWN)?.query_row((&channel, &user), |row| row.get(0))?))
+    }
+
+    pub(crate) fn bump_heads(
+        conn: &Connection,
+        bumps: &[HeadBump],
+    ) -> Result<Vec<(ChatFeedId, i64, i64)>, StoreError> {
+        let mut statement = conn.prepare_cached(sqlite::BUMP_HEADS)?;
+        let mut rows = statement.query((moves(bumps),))?;
+        let mut moved = Vec::with_capacity(bumps.len());
+        while let Some(row) = rows.next()? {
+            moved.push(head((row.get_ref(0)?.as_str()?, row.get(1)?, row.get(2)?))?);
+        }
+        Ok(moved)
+    }
+
+    pub(crate) fn insert(conn: &Connection, messages: &[NewMessage]) -> Result<(), StoreError> {
+        let [.., message_sql] = MESSAGE_CHUNKS[0];
+        let [.., event_sql] = EVENT_CHUNKS[0];
+        let (mut insert, mut event) = (conn.prepare_cached(message_sql)?, conn.prepare_cached(event_sql)?);
+        for m in messages {
+            let (channel, id, at) = (m.channel.to_string(), m.id.to_string(), m.at.as_millisecond());
+            insert.execute((
+                &channel,
+                m.position,
+                &id,
+                m.author.to_string(),
+                &m.content,
+                ids_json(&m.mentions),
+                m.mentions_everyone,
+                &m.poll,
+                m.replying_to.map(|id| id.to_string()),
+                at,
+                at,
+            ))?;
+            event.execute((&channel, m.seq, EventKind::MessageCreated.name(), &id, at))?;
+        }
+        Ok(())
     }
 }

@@ -9,12 +9,13 @@
 //!    going to be told before is forgotten: it may have rested on what is no longer there.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tracing::warn;
 
 use crate::conn::{Conn, Inner, Tx};
@@ -98,16 +99,19 @@ pub(crate) fn start(
     options: SqliteConnectOptions,
     file: DatabaseFile,
     conn: SqliteConnection,
+    turn: Arc<Mutex<()>>,
 ) -> mpsc::Sender<Order> {
     let (orders, waiting) = mpsc::channel(MAX_WAITING);
     let tx = Tx(Conn(Inner::SqliteWrite(conn)));
-    tokio::spawn(Writer { options, file, tx, broken: false }.serve(waiting));
+    tokio::spawn(Writer { options, file, turn, tx, broken: false }.serve(waiting));
     orders
 }
 
 struct Writer {
     options: SqliteConnectOptions,
     file: DatabaseFile,
+    /// Held while a transaction is open.
+    turn: Arc<Mutex<()>>,
     tx: Tx,
     /// The connection is in a state that nobody knows.
     broken: bool,
@@ -129,6 +133,8 @@ impl Writer {
                 }
             }
             if !batch.is_empty() {
+                let turn = Arc::clone(&self.turn);
+                let _turn = turn.lock().await;
                 self.run_batch(batch).await;
             }
         }
@@ -250,7 +256,7 @@ fn refuse(batch: impl IntoIterator<Item = Box<dyn Job>>, error: StoreError) {
 }
 
 /// Of the writer's own statements, which are right, a failure says that the database cannot serve.
-fn outage(error: StoreError) -> StoreError {
+pub(crate) fn outage(error: StoreError) -> StoreError {
     match error {
         StoreError::Database(error) => StoreError::Unavailable(Some(error)),
         error => error,

@@ -4,8 +4,8 @@
 //!    closes, it lingers a little for those who were just answered, who tend to come right back.
 //! 2. The writing transaction first reads the authority log: a send whose subjects moved since it was
 //!    decided is not written but [decided again](Verdict::Redecide).
-//! 3. Cooldowns are checked and taken, the counters of all channels move in one statement, the rows go
-//!    in by the dozen.
+//! 3. Cooldowns are checked and taken, the counters of all channels move in one statement, the rows
+//!    follow.
 //! 4. Nobody is answered before the commit. If the batch fails, each send is run alone, so that one
 //!    bad one hurts only itself; if the outcome of a commit is unknown, the ids are looked up.
 
@@ -17,7 +17,7 @@ use hallpass_core::Clock;
 use hallpass_core::authority::Change;
 use hallpass_core::entity::Message;
 use hallpass_core::id::{ChatFeedId, UserId};
-use hallpass_store::{HeadBump, NewMessage, Store, StoreError, Tx};
+use hallpass_store::{Append, HeadBump, NewMessage, Store, StoreError, Tx};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::AppError;
@@ -151,15 +151,15 @@ async fn run(store: &Store, batch: Vec<Pending>) -> Vec<Result<Verdict, AppError
 }
 
 async fn write(store: &Store, batch: Arc<Vec<Pending>>) -> Result<Vec<Verdict>, StoreError> {
-    store.write(batch, |batch, tx| Box::pin(write_all(tx, batch))).await
+    store.append(batch, |batch, tx| Box::pin(write_all(tx, batch))).await
 }
 
 /// The transaction: steps 2 and 3.
-async fn write_all(tx: &mut Tx, batch: &[Pending]) -> Result<Vec<Verdict>, StoreError> {
+async fn write_all(mut tx: Append<'_>, batch: &[Pending]) -> Result<Vec<Verdict>, StoreError> {
     let mut verdicts: Vec<Option<Verdict>> = vec![None; batch.len()];
-    redecide(tx, batch, &mut verdicts).await?;
-    find_existing(tx, batch, &mut verdicts).await?;
-    cool_down(tx, batch, &mut verdicts).await?;
+    redecide(&mut tx, batch, &mut verdicts).await?;
+    find_existing(&mut tx, batch, &mut verdicts).await?;
+    cool_down(&mut tx, batch, &mut verdicts).await?;
 
     let mut counts: BTreeMap<ChatFeedId, i64> = BTreeMap::new();
     for (pending, _) in batch.iter().zip(&verdicts).filter(|(_, verdict)| verdict.is_none()) {
@@ -213,7 +213,7 @@ async fn write_all(tx: &mut Tx, batch: &[Pending]) -> Result<Vec<Verdict>, Store
 
 /// Voids what was decided before its subjects moved. What it leaves stays right until the commit.
 async fn redecide(
-    tx: &mut Tx,
+    tx: &mut Append<'_>,
     batch: &[Pending],
     verdicts: &mut [Option<Verdict>],
 ) -> Result<(), StoreError> {
@@ -247,7 +247,7 @@ pub(crate) async fn moved_since(
 
 /// Finds sends that an earlier attempt stored.
 async fn find_existing(
-    tx: &mut Tx,
+    tx: &mut Append<'_>,
     batch: &[Pending],
     verdicts: &mut [Option<Verdict>],
 ) -> Result<(), StoreError> {
@@ -267,7 +267,7 @@ async fn find_existing(
 
 /// Checks and takes cooldowns, also among the sends of this batch.
 async fn cool_down(
-    tx: &mut Tx,
+    tx: &mut Append<'_>,
     batch: &[Pending],
     verdicts: &mut [Option<Verdict>],
 ) -> Result<(), StoreError> {

@@ -209,13 +209,16 @@ impl App {
         let plan = page.plan(self, "messages.list", channel.company, &[&filter], (Direction::Desc, 100))?;
         let scan = plan.scan();
         let from = scan.from.as_ref().map(|key| key.at);
-        let found =
-            self.store.read().await?.list_messages(channel.id, scan.descending, from, scan.limit).await?;
+        let found = self.store.list_messages(channel.id, scan.descending, from, scan.limit).await?;
         let page = plan.page(self, found, |message| Key { at: message.position, id: String::new() });
         let (found, page) = page.take();
-        let mut items = Vec::with_capacity(found.len());
+        let mut items: Vec<MessageWithAuthor> = Vec::with_capacity(found.len());
         for message in found {
-            let author = self.shown(channel.company, message.author).await?;
+            let author = match items.last() {
+                // People write several in a row.
+                Some(last) if last.message.author == message.author => Arc::clone(&last.author),
+                _ => self.shown(channel.company, message.author).await?,
+            };
             items.push(MessageWithAuthor { message, author });
         }
         Ok(page.fill(items))

@@ -1,7 +1,6 @@
 //! Minting and revoking user tokens.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use hallpass_app::access_tokens::MintToken;
 use hallpass_app::revocation::Revoke;
@@ -110,12 +109,9 @@ pub(crate) struct RevokedView {
 #[utoipa::path(post, path = "/access_tokens/revoke", operation_id = "access_tokens.revoke",
     tag = "Access tokens", request_body = RevokeBody, responses((status = 200, body = RevokedView)))]
 pub(crate) async fn revoke(
-    State(http): State<Http>,
-    Authed(caller): Authed,
-    headers: HeaderMap,
-    body: JsonBody<RevokeBody>,
+    post: Post,
+    JsonBody { value: body, bytes }: JsonBody<RevokeBody>,
 ) -> Result<Response, ApiError> {
-    let JsonBody { value: body, bytes } = body;
     let company = extract::company(
         ["company_id", "account_id"],
         body.company_id.as_deref(),
@@ -125,7 +121,7 @@ pub(crate) async fn revoke(
         (Some(token), None, None, None) => Revoke::Token(token),
         (None, Some(jti), None, None) => Revoke::Jti(extract::id("jti", &jti)?),
         (None, None, Some(user), None) => {
-            Revoke::User(company.unwrap_or_else(|| caller.home()), extract::id("user_id", &user)?)
+            Revoke::User(company.unwrap_or_else(|| post.caller.home()), extract::id("user_id", &user)?)
         }
         (None, None, None, Some(key)) => Revoke::Key(extract::id("api_key_id", &key)?),
         (None, None, None, None) => {
@@ -136,18 +132,9 @@ pub(crate) async fn revoke(
         }
         _ => return Err(ApiError::invalid("token", "only one of token, jti, user_id, api_key_id")),
     };
-    let post = Post {
-        http: &http,
-        caller: &caller,
-        headers: &headers,
-        operation: "access_tokens.revoke",
-        path: "",
-        body: &bytes,
-        secret: false,
-    };
-    let (app, by) = (http.app.clone(), caller.clone());
     // Revoking twice is revoking: a replay needs no more right than having asked.
-    post.once(async { Ok(()) }, move |_| async move {
+    let allowed = |_, _| async { Ok(()) };
+    post.once(bytes, allowed, move |app, by, _| async move {
         app.revoke(&by, what).await?;
         Ok(RevokedView { revoked: true })
     })

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use hallpass_app::CompanyPatch;
 use hallpass_app::api_keys::CreateApiKey;
@@ -158,12 +157,9 @@ impl FileRef {
 #[utoipa::path(post, path = "/companies", operation_id = "companies.create", tag = "Companies",
     request_body = CreateCompanyBody, responses((status = 200, body = CompanyView)))]
 pub(crate) async fn create(
-    State(http): State<Http>,
-    Authed(caller): Authed,
-    headers: HeaderMap,
-    body: JsonBody<CreateCompanyBody>,
+    post: Post,
+    JsonBody { value: body, bytes }: JsonBody<CreateCompanyBody>,
 ) -> Result<Response, ApiError> {
-    let JsonBody { value: body, bytes } = body;
     FileRef::refuse("logo", body.logo.as_ref())?;
     let title = extract::required("title", body.title.as_deref())?;
     let ask = CreateCompany {
@@ -183,20 +179,13 @@ pub(crate) async fn create(
         country: body.country.as_deref().map(country).transpose()?,
         send_customer_emails: body.send_customer_emails,
     };
-    let post = Post {
-        http: &http,
-        caller: &caller,
-        headers: &headers,
-        operation: "companies.create",
-        path: "",
-        body: &bytes,
-        secret: false,
-    };
-    let (app, by) = (http.app.clone(), caller.clone());
     let parent = ask.parent;
-    let allowed = async { http.app.may_create_company(&caller, parent).await.map(drop) };
-    let act = move |ticket| async move { Ok(view(&app.create_company(&by, ask, ticket).await?)) };
-    Box::pin(post.once(allowed, act)).await
+    post.once(
+        bytes,
+        move |app, by| async move { app.may_create_company(&by, parent).await.map(drop) },
+        move |app, by, ticket| async move { Ok(view(&app.create_company(&by, ask, ticket).await?)) },
+    )
+    .await
 }
 
 /// A plausible address: one `@`, something on both sides, no white space (RFC 5321 §4.5.3 lengths).
@@ -413,14 +402,11 @@ impl fmt::Debug for KeyView {
     params(("parent_company_id" = String, Path)), request_body = CreateKeyBody,
     responses((status = 200, body = KeyView)))]
 pub(crate) async fn create_api_key(
-    State(http): State<Http>,
-    Authed(caller): Authed,
+    post: Post,
     Param(parent): Param,
-    headers: HeaderMap,
-    body: JsonBody<CreateKeyBody>,
+    JsonBody { value: body, bytes }: JsonBody<CreateKeyBody>,
 ) -> Result<Response, ApiError> {
-    let JsonBody { value: body, bytes } = body;
-    let parent_id: CompanyId = extract::id("parent_company_id", &parent)?;
+    let parent: CompanyId = extract::id("parent_company_id", &parent)?;
     let child = extract::company(
         ["child_company_id", "child_account_id"],
         body.child_company_id.as_deref(),
@@ -433,25 +419,17 @@ pub(crate) async fn create_api_key(
         rights: rights(body.role.as_deref(), body.permissions)?,
         expires_at: None,
     };
-    let post = Post {
-        http: &http,
-        caller: &caller,
-        headers: &headers,
-        operation: "companies.create_api_key",
-        path: &parent,
-        body: &bytes,
-        secret: true,
-    };
-    let (app, by) = (http.app.clone(), caller.clone());
-    post.once(async { Ok(()) }, move |ticket| async move {
-        let made = app.create_api_key(&by, parent_id, ask, ticket).await?;
-        Ok(KeyView {
-            id: made.key.id.to_string(),
-            name: made.key.name,
-            secret_key: made.secret.expose().to_owned(),
+    let allowed = |_, _| async { Ok(()) };
+    post.secret()
+        .once(bytes, allowed, move |app, by, ticket| async move {
+            let made = app.create_api_key(&by, parent, ask, ticket).await?;
+            Ok(KeyView {
+                id: made.key.id.to_string(),
+                name: made.key.name,
+                secret_key: made.secret.expose().to_owned(),
+            })
         })
-    })
-    .await
+        .await
 }
 
 fn rights(role: Option<&str>, permissions: Option<Vec<StatementBody>>) -> Result<KeyRights, ApiError> {

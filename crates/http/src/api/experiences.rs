@@ -1,7 +1,6 @@
 //! Experiences.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use hallpass_app::ExperiencePatch;
 use hallpass_app::experiences::{CreateExperience, ExperienceDetails, ListExperiences};
@@ -146,12 +145,9 @@ pub(crate) struct CreateExperienceBody {
 #[utoipa::path(post, path = "/experiences", operation_id = "experiences.create", tag = "Experiences",
     request_body = CreateExperienceBody, responses((status = 200, body = ExperienceView)))]
 pub(crate) async fn create(
-    State(http): State<Http>,
-    Authed(caller): Authed,
-    headers: HeaderMap,
-    body: JsonBody<CreateExperienceBody>,
+    post: Post,
+    JsonBody { value: body, bytes }: JsonBody<CreateExperienceBody>,
 ) -> Result<Response, ApiError> {
-    let JsonBody { value: body, bytes } = body;
     FileRef::refuse("logo", body.logo.as_ref())?;
     let company = extract::company(
         ["company_id", "account_id"],
@@ -164,19 +160,13 @@ pub(crate) async fn create(
         name: body.name.as_deref().map(|name| extract::text("name", name, MAX_NAME)).transpose()?,
         public: body.is_public,
     };
-    let post = Post {
-        http: &http,
-        caller: &caller,
-        headers: &headers,
-        operation: "experiences.create",
-        path: "",
-        body: &bytes,
-        secret: false,
-    };
-    let (app, by, company) = (http.app.clone(), caller.clone(), ask.company);
-    let allowed = async { http.app.may_create_experience(&caller, company).await };
-    post.once(allowed, move |ticket| async move { Ok(view(app.create_experience(&by, ask, ticket).await?)) })
-        .await
+    let company = ask.company;
+    post.once(
+        bytes,
+        move |app, by| async move { app.may_create_experience(&by, company).await },
+        move |app, by, ticket| async move { Ok(view(app.create_experience(&by, ask, ticket).await?)) },
+    )
+    .await
 }
 
 /// Retrieve an experience
@@ -271,18 +261,18 @@ pub(crate) struct ProductBody {
     tag = "Experiences", params(("id" = String, Path)), request_body = ProductBody,
     responses((status = 200, body = ExperienceView)))]
 pub(crate) async fn attach(
-    State(http): State<Http>,
-    Authed(caller): Authed,
-    Param(path): Param,
-    headers: HeaderMap,
-    body: JsonBody<ProductBody>,
+    post: Post,
+    Param(id): Param,
+    JsonBody { value: body, bytes }: JsonBody<ProductBody>,
 ) -> Result<Response, ApiError> {
-    let id: ExperienceId = extract::id("id", &path)?;
+    let id: ExperienceId = extract::id("id", &id)?;
     let product = product(&body)?;
-    let post = post(&http, &caller, &headers, "experiences.attach", &path, &body.bytes);
-    let (app, by) = (http.app.clone(), caller.clone());
-    let allowed = async { http.app.may_change_experience(&caller, Action::AttachExperience, id).await };
-    post.once(allowed, move |_| async move { Ok(view(app.attach_experience(&by, id, product).await?)) }).await
+    post.once(
+        bytes,
+        move |app, by| async move { app.may_change_experience(&by, Action::AttachExperience, id).await },
+        move |app, by, _| async move { Ok(view(app.attach_experience(&by, id, product).await?)) },
+    )
+    .await
 }
 
 /// Detach an experience from a product
@@ -290,34 +280,23 @@ pub(crate) async fn attach(
     tag = "Experiences", params(("id" = String, Path)), request_body = ProductBody,
     responses((status = 200, body = ExperienceView)))]
 pub(crate) async fn detach(
-    State(http): State<Http>,
-    Authed(caller): Authed,
-    Param(path): Param,
-    headers: HeaderMap,
-    body: JsonBody<ProductBody>,
+    post: Post,
+    Param(id): Param,
+    JsonBody { value: body, bytes }: JsonBody<ProductBody>,
 ) -> Result<Response, ApiError> {
-    let id: ExperienceId = extract::id("id", &path)?;
+    let id: ExperienceId = extract::id("id", &id)?;
     let product = product(&body)?;
-    let post = post(&http, &caller, &headers, "experiences.detach", &path, &body.bytes);
-    let (app, by) = (http.app.clone(), caller.clone());
-    let allowed = async { http.app.may_change_experience(&caller, Action::DetachExperience, id).await };
-    post.once(allowed, move |_| async move { Ok(view(app.detach_experience(&by, id, product).await?)) }).await
+    post.once(
+        bytes,
+        move |app, by| async move { app.may_change_experience(&by, Action::DetachExperience, id).await },
+        move |app, by, _| async move { Ok(view(app.detach_experience(&by, id, product).await?)) },
+    )
+    .await
 }
 
 fn product(body: &ProductBody) -> Result<ProductId, ApiError> {
     let id = extract::required("product_id", body.product_id.as_deref())?;
     extract::id("product_id", id)
-}
-
-fn post<'a>(
-    http: &'a Http,
-    caller: &'a hallpass_app::Caller,
-    headers: &'a HeaderMap,
-    operation: &'a str,
-    path: &'a str,
-    body: &'a [u8],
-) -> Post<'a> {
-    Post { http, caller, headers, operation, path, body, secret: false }
 }
 
 /// What the copy is called.
@@ -333,20 +312,19 @@ pub(crate) struct DuplicateBody {
     tag = "Experiences", params(("id" = String, Path)), request_body = DuplicateBody,
     responses((status = 200, body = ExperienceView)))]
 pub(crate) async fn duplicate(
-    State(http): State<Http>,
-    Authed(caller): Authed,
-    Param(path): Param,
-    headers: HeaderMap,
-    body: JsonBody<DuplicateBody>,
+    post: Post,
+    Param(id): Param,
+    JsonBody { value: body, bytes }: JsonBody<DuplicateBody>,
 ) -> Result<Response, ApiError> {
-    let id: ExperienceId = extract::id("id", &path)?;
+    let id: ExperienceId = extract::id("id", &id)?;
     let name = body.name.as_deref().map(|name| extract::text("name", name, MAX_NAME)).transpose()?;
-    let post = post(&http, &caller, &headers, "experiences.duplicate", &path, &body.bytes);
-    let (app, by) = (http.app.clone(), caller.clone());
-    let allowed = async { http.app.may_change_experience(&caller, Action::CreateExperience, id).await };
-    post.once(allowed, move |ticket| async move {
-        Ok(view(app.duplicate_experience(&by, id, name, ticket).await?))
-    })
+    post.once(
+        bytes,
+        move |app, by| async move { app.may_change_experience(&by, Action::CreateExperience, id).await },
+        move |app, by, ticket| async move {
+            Ok(view(app.duplicate_experience(&by, id, name, ticket).await?))
+        },
+    )
     .await
 }
 

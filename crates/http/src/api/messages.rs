@@ -1,11 +1,11 @@
 //! Messages.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use hallpass_app::channels::ChannelRef;
 use hallpass_app::messages::{EditMessage, MessageWithAuthor, SendMessage};
 use hallpass_core::entity::PollOption;
+use hallpass_core::id::{ChatFeedId, MessageId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -21,10 +21,11 @@ const MAX_POLL_OPTION_CHARS: usize = 200;
 
 /// A message's author, as the channel's company shows them.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct AuthorView {
-    id: String,
-    name: Option<String>,
-    username: String,
+pub(crate) struct AuthorView<'m> {
+    #[schema(value_type = String)]
+    id: UserId,
+    name: Option<&'m str>,
+    username: &'m str,
     /// Ours, beyond the contract.
     profile_picture: Option<UrlView>,
 }
@@ -59,12 +60,14 @@ pub(crate) struct ReactionCountView {
 
 /// A message.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct MessageView {
-    id: String,
+pub(crate) struct MessageView<'m> {
+    #[schema(value_type = String)]
+    id: MessageId,
     /// Ours, beyond the contract.
-    channel_id: String,
+    #[schema(value_type = String)]
+    channel_id: ChatFeedId,
     /// Markdown, as sent.
-    content: Option<String>,
+    content: Option<&'m str>,
     #[schema(format = DateTime)]
     created_at: String,
     #[schema(format = DateTime)]
@@ -72,55 +75,63 @@ pub(crate) struct MessageView {
     is_edited: bool,
     is_pinned: bool,
     /// Ids of the users mentioned.
-    mentions: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    mentions: &'m [UserId],
     mentions_everyone: bool,
     message_type: &'static str,
     poll: Option<PollView>,
     poll_votes: Vec<PollVoteView>,
     reaction_counts: Vec<ReactionCountView>,
-    replying_to_message_id: Option<String>,
-    user: AuthorView,
+    #[schema(value_type = Option<String>)]
+    replying_to_message_id: Option<MessageId>,
+    user: AuthorView<'m>,
     view_count: Option<i64>,
     /// Ours, beyond the contract.
     attachments: Vec<UrlView>,
 }
 
-fn view(found: MessageWithAuthor) -> MessageView {
-    let (message, author) = (found.message, found.author);
-    let options = message.poll.unwrap_or_default();
-    MessageView {
-        id: message.id.to_string(),
-        channel_id: message.channel.to_string(),
-        content: message.content,
-        created_at: time(message.created_at),
-        updated_at: time(message.updated_at),
-        is_edited: message.edited,
-        is_pinned: message.pinned,
-        mentions: message.mentions.iter().map(ToString::to_string).collect(),
-        mentions_everyone: message.mentions_everyone,
-        message_type: "regular",
-        poll_votes: options
-            .iter()
-            .map(|option| PollVoteView { count: 0, option_id: Some(option.id.clone()) })
-            .collect(),
-        poll: (!options.is_empty()).then(|| PollView {
-            options: Some(
-                options
-                    .into_iter()
-                    .map(|option| PollOptionView { id: option.id, text: option.text })
-                    .collect(),
-            ),
-        }),
-        reaction_counts: Vec::new(),
-        replying_to_message_id: message.replying_to.map(|id| id.to_string()),
-        user: AuthorView {
-            id: author.id.to_string(),
-            name: author.name.clone(),
-            username: author.username.clone(),
-            profile_picture: None,
-        },
-        view_count: None,
-        attachments: Vec::new(),
+/// A message on its way out. Its view borrows from it, so that a page is not copied to be written.
+struct Viewed(MessageWithAuthor);
+
+impl Serialize for Viewed {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (message, author) = (&self.0.message, &self.0.author);
+        let options = message.poll.as_deref().unwrap_or_default();
+        let view = MessageView {
+            id: message.id,
+            channel_id: message.channel,
+            content: message.content.as_deref(),
+            created_at: time(message.created_at),
+            updated_at: time(message.updated_at),
+            is_edited: message.edited,
+            is_pinned: message.pinned,
+            mentions: &message.mentions,
+            mentions_everyone: message.mentions_everyone,
+            message_type: "regular",
+            poll_votes: options
+                .iter()
+                .map(|option| PollVoteView { count: 0, option_id: Some(option.id.clone()) })
+                .collect(),
+            poll: (!options.is_empty()).then(|| PollView {
+                options: Some(
+                    options
+                        .iter()
+                        .map(|option| PollOptionView { id: option.id.clone(), text: option.text.clone() })
+                        .collect(),
+                ),
+            }),
+            reaction_counts: Vec::new(),
+            replying_to_message_id: message.replying_to,
+            user: AuthorView {
+                id: author.id,
+                name: author.name.as_deref(),
+                username: &author.username,
+                profile_picture: None,
+            },
+            view_count: None,
+            attachments: Vec::new(),
+        };
+        view.serialize(serializer)
     }
 }
 
@@ -160,12 +171,9 @@ pub(crate) struct PollBody {
 #[utoipa::path(post, path = "/messages", operation_id = "messages.create", tag = "Messages",
     request_body = SendBody, responses((status = 200, body = MessageView)))]
 pub(crate) async fn create(
-    State(http): State<Http>,
-    Authed(caller): Authed,
-    headers: HeaderMap,
-    body: JsonBody<SendBody>,
+    post: Post,
+    JsonBody { value: body, bytes }: JsonBody<SendBody>,
 ) -> Result<Response, ApiError> {
-    let JsonBody { value: body, bytes } = body;
     let channel = extract::required("channel_id", body.channel_id.as_deref())?;
     let ask = SendMessage {
         channel: ChannelRef::parse("channel_id", channel)?,
@@ -174,20 +182,13 @@ pub(crate) async fn create(
         replying_to: extract::id_opt("replying_to_message_id", body.replying_to_message_id.as_deref())?,
         has_attachments: attached(body.attachments.as_deref())?,
     };
-    let post = Post {
-        http: &http,
-        caller: &caller,
-        headers: &headers,
-        operation: "messages.create",
-        path: "",
-        body: &bytes,
-        secret: false,
-    };
-    let (app, by, channel) = (http.app.clone(), caller.clone(), ask.channel);
-    let allowed = async { http.app.may_send(&caller, channel).await };
-    // Boxed, or each layer above moves its many kilobytes once more.
-    let act = move |ticket| async move { Ok(view(app.send_message(&by, ask, ticket).await?)) };
-    Box::pin(post.once(allowed, act)).await
+    let channel = ask.channel;
+    post.once(
+        bytes,
+        move |app, by| async move { app.may_send(&by, channel).await },
+        move |app, by, ticket| async move { Ok(Viewed(app.send_message(&by, ask, ticket).await?)) },
+    )
+    .await
 }
 
 fn attached(attachments: Option<&[AttachmentBody]>) -> Result<bool, ApiError> {
@@ -241,7 +242,7 @@ pub(crate) async fn list(
     let channel = extract::required("channel_id", query.one("channel_id")?)?;
     let channel = ChannelRef::parse("channel_id", channel)?;
     let page = Box::pin(http.app.list_messages(&caller, channel, &query.page()?)).await?;
-    Ok(json(&ListView::of(page, view)))
+    Ok(json(&ListView::of(page, Viewed)))
 }
 
 /// Retrieve a message
@@ -252,7 +253,7 @@ pub(crate) async fn retrieve(
     Authed(caller): Authed,
     Param(id): Param,
 ) -> Result<Response, ApiError> {
-    Ok(json(&view(http.app.retrieve_message(&caller, extract::id("id", &id)?).await?)))
+    Ok(json(&Viewed(http.app.retrieve_message(&caller, extract::id("id", &id)?).await?)))
 }
 
 /// What to change of a message.
@@ -285,7 +286,7 @@ pub(crate) async fn update(
         pinned: body.is_pinned.value(),
         has_attachments: attached(body.attachments.as_deref())?,
     };
-    Ok(json(&view(http.app.edit_message(&caller, extract::id("id", &id)?, edit).await?)))
+    Ok(json(&Viewed(http.app.edit_message(&caller, extract::id("id", &id)?, edit).await?)))
 }
 
 /// Delete a message

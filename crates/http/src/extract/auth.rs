@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, header};
 use hallpass_app::{AppError, Caller, Unauthenticated};
 
 use crate::edge::Edge;
-use crate::error::{ApiError, Code};
+use crate::error::ApiError;
 use crate::state::Http;
 
 /// An authenticated caller.
@@ -16,11 +16,7 @@ impl FromRequestParts<Http> for Authed {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, ApiError> {
-        let edge = parts
-            .extensions
-            .get::<Edge>()
-            .cloned()
-            .ok_or_else(|| ApiError::new(Code::Internal, Code::Internal.meaning()))?;
+        let edge = Edge::of(parts)?;
         let authenticated = match bearer(&parts.headers) {
             Ok(bearer) => http.app.authenticate(bearer).await,
             Err(why) => Err(AppError::Unauthenticated(why)),

@@ -175,7 +175,8 @@ impl Stage<'_> {
         let head = conn.find_head(channel).await.unwrap().unwrap();
         let count = |len: usize| i64::try_from(len).unwrap();
         assert_eq!(head, (count(model.said.len()), count(model.events.len())));
-        let stored = conn.list_messages(channel, false, None, i64::MAX).await.unwrap();
+        let store = self.server.app.store();
+        let stored = store.list_messages(channel, false, None, i64::MAX).await.unwrap();
         let found: Vec<(i64, Said)> = stored
             .into_iter()
             .map(|m| {

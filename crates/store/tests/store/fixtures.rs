@@ -287,3 +287,11 @@ macro_rules! commit {
     };
 }
 pub(crate) use commit;
+
+/// The same in a transaction that sends.
+macro_rules! append {
+    ($db:expr, $tx:ident => $run:expr) => {
+        $db.store.append((), move |(), mut $tx| Box::pin(async move { $run.await })).await.unwrap()
+    };
+}
+pub(crate) use append;

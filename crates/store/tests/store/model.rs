@@ -134,7 +134,7 @@ async fn perform(
             }
             let sent = wanted.iter().flat_map(|(c, ids)| ids.iter().map(|id| (*c, *id))).collect();
             db.store
-                .write((bumps, wanted), move |(bumps, wanted), tx| {
+                .append((bumps, wanted), move |(bumps, wanted), mut tx| {
                     Box::pin(async move {
                         let mut messages = Vec::new();
                         for (channel, position, seq) in tx.bump_heads(bumps).await? {
@@ -223,7 +223,8 @@ async fn check(db: &Db, company: CompanyId, ids: &Ids, rounds: Vec<Vec<Act>>) ->
             .map(|(.., subject)| subject.clone())
             .collect();
         prop_assert_eq!(&created, &sent.iter().map(|id| post(*id).to_string()).collect());
-        let there: BTreeSet<u128> = read
+        let there: BTreeSet<u128> = db
+            .store
             .list_messages(channel, true, None, i64::MAX)
             .await
             .unwrap()

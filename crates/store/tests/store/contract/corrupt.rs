@@ -47,7 +47,7 @@ async fn every_unreadable_value_is_named(db: &Db) {
     db.read().await.find_api_key(key).await.unwrap().unwrap();
 
     spoil!(db, "messages", "mentions", "'not json'", back "NULL", c => c.find_message(post(1)));
-    spoil!(db, "messages", "poll", "'{}'", back "NULL", c => c.list_messages(channel, true, None, 9));
+    spoil!(db, "messages", "poll", "'{}'", back "NULL", _c => db.store.list_messages(channel, true, None, 9));
     spoil!(db, "messages", "user_id", "'nobody'", back format!("'{}'", user(2)), c => c.find_message(post(1)));
     spoil!(db, "messages", "replying_to", "'x'", back "NULL", c => c.find_message(post(1)));
     spoil!(db, "messages", "created_at", "9223372036854775807", c => c.find_message(post(1)));

@@ -1,3 +1,4 @@
+use hallpass_core::authority::{Change, Entry};
 use hallpass_core::entity::PollOption;
 use hallpass_store::{EventKind, HeadBump, NewMessage, Replied, StoreError};
 
@@ -5,6 +6,7 @@ use crate::fixtures::*;
 
 on_both! {
     a_message_comes_back_as_sent,
+    a_send_sees_what_its_transaction_did_and_the_log,
     batches_of_every_size_go_in_whole,
     a_taken_id_or_place_is_a_conflict_and_leaves_nothing,
     heads_of_several_channels_move_together,
@@ -16,6 +18,12 @@ on_both! {
 }
 
 async fn send(db: &Db, messages: Vec<NewMessage>) -> Result<(), StoreError> {
+    db.store
+        .append(messages, |messages, mut tx| Box::pin(async move { tx.insert_messages(messages).await }))
+        .await
+}
+
+async fn write(db: &Db, messages: Vec<NewMessage>) -> Result<(), StoreError> {
     db.store.write(messages, |messages, tx| Box::pin(tx.insert_messages(messages))).await
 }
 
@@ -48,24 +56,56 @@ async fn a_message_comes_back_as_sent(db: &Db) {
     assert_eq!(db.read().await.find_message_place(post(3)).await.unwrap(), None);
 }
 
+async fn a_send_sees_what_its_transaction_did_and_the_log(db: &Db) {
+    let acme = db.acme().await;
+    let channel = db.channel(1, acme).await;
+    commit!(db, tx => tx.insert_authority(&Change::User(user(1)), true, at(0)));
+    let messages = vec![NewMessage {
+        mentions: vec![user(1)],
+        poll: Some("[]".to_owned()),
+        ..new_message(1, channel, 1, user(1))
+    }];
+    let seen = db.store.append(messages, move |messages, mut tx| {
+        Box::pin(async move {
+            tx.hold_authority().await?;
+            let none = (tx.find_message(post(1)).await?, tx.find_message_place(post(1)).await?);
+            assert_eq!(none, (None, None));
+            tx.insert_messages(messages).await?;
+            let log = (tx.list_authority_since(0).await?, tx.list_authority_since(1).await?);
+            Ok::<_, StoreError>((tx.find_message(post(1)).await?, tx.find_message_place(post(1)).await?, log))
+        })
+    });
+    let (message, place, (log, rest)) = seen.await.unwrap();
+    assert_eq!(message, db.read().await.find_message(post(1)).await.unwrap());
+    assert_eq!(message.unwrap().mentions, [user(1)]);
+    assert_eq!(place, Some(Replied { channel, position: 1 }));
+    assert_eq!(log, [Entry { n: 1, change: Change::User(user(1)), kills: true }]);
+    assert_eq!(rest, []);
+}
+
 async fn batches_of_every_size_go_in_whole(db: &Db) {
     let acme = db.acme().await;
     let channel = db.channel(1, acme).await;
     let (mut sent, mut place) = (0_u128, 0_i64);
     for size in (0..=150).step_by(7).chain([1, 3, 4, 5, 15, 16, 17, 63, 64, 65, 68, 84, 85, 127, 128, 149]) {
         let bump = [HeadBump { channel, messages: size }];
-        let heads = commit!(db, tx => tx.bump_heads(&bump));
+        // Both ways of sending, in turns.
+        let heads = if size % 2 == 0 {
+            append!(db, tx => tx.bump_heads(&bump))
+        } else {
+            commit!(db, tx => tx.bump_heads(&bump))
+        };
         assert_eq!(heads, [(channel, place + size, place + size)]);
         let batch: Vec<NewMessage> = (1..=size)
             .map(|i| new_message(sent + u128::try_from(i).unwrap(), channel, place + i, user(1)))
             .collect();
-        send(db, batch).await.unwrap();
+        if size % 2 == 0 { send(db, batch).await } else { write(db, batch).await }.unwrap();
         sent += u128::try_from(size).unwrap();
         place += size;
     }
     let mut read = db.read().await;
     assert_eq!(read.find_head(channel).await.unwrap(), Some((place, place)));
-    let all = read.list_messages(channel, false, None, i64::MAX).await.unwrap();
+    let all = db.store.list_messages(channel, false, None, i64::MAX).await.unwrap();
     let expected: Vec<i64> = (1..=place).collect();
     assert_eq!(all.iter().map(|message| message.position).collect::<Vec<_>>(), expected);
     assert!(all.iter().all(|message| message.content == Some(format!("message {}", message.id.bits()))));
@@ -84,10 +124,13 @@ async fn a_taken_id_or_place_is_a_conflict_and_leaves_nothing(db: &Db) {
     let channel = db.channel(1, acme).await;
     send(db, vec![new_message(1, channel, 1, user(1))]).await.unwrap();
     for clash in [new_message(1, channel, 9, user(1)), new_message(9, channel, 1, user(1))] {
-        let refused = send(db, vec![new_message(2, channel, 2, user(1)), clash]).await;
-        assert!(matches!(refused, Err(StoreError::Conflict)), "{refused:?}");
+        for send in [false, true] {
+            let both = vec![new_message(2, channel, 2, user(1)), clash.clone()];
+            let refused = if send { self::send(db, both).await } else { write(db, both).await };
+            assert!(matches!(refused, Err(StoreError::Conflict)), "{refused:?}");
+        }
     }
-    assert_eq!(db.read().await.list_messages(channel, false, None, 9).await.unwrap().len(), 1);
+    assert_eq!(db.store.list_messages(channel, false, None, 9).await.unwrap().len(), 1);
     assert_eq!(db.read().await.list_events(channel, 0, 9).await.unwrap().len(), 1);
 }
 
@@ -97,15 +140,19 @@ async fn heads_of_several_channels_move_together(db: &Db) {
         db.channel(n, acme).await;
     }
     let bump = |n, messages| HeadBump { channel: feed(n), messages };
-    let mut moved = commit!(db, tx => tx.bump_heads(&[bump(3, 5), bump(1, 2)]));
+    let mut moved = append!(db, tx => tx.bump_heads(&[bump(3, 5), bump(1, 2)]));
     moved.sort_unstable();
     assert_eq!(moved, [(feed(1), 2, 2), (feed(3), 5, 5)]);
-    // One channel twice moves by both; one that is not there is not in the answer.
+    // Both ways. One channel twice moves by both; one that is not there is not in the answer.
     let mut moved = commit!(db, tx => tx.bump_heads(&[bump(1, 1), bump(9, 1), bump(2, 4), bump(1, 2)]));
     moved.sort_unstable();
     assert_eq!(moved, [(feed(1), 5, 5), (feed(2), 4, 4)]);
     assert_eq!(commit!(db, tx => tx.bump_heads(&[])), []);
-    for (n, head) in [(1, 5), (2, 4), (3, 5)] {
+    let mut moved = append!(db, tx => tx.bump_heads(&[bump(1, 1), bump(9, 1), bump(2, 1), bump(1, 1)]));
+    moved.sort_unstable();
+    assert_eq!(moved, [(feed(1), 7, 7), (feed(2), 5, 5)]);
+    assert_eq!(append!(db, tx => tx.bump_heads(&[])), []);
+    for (n, head) in [(1, 7), (2, 5), (3, 5)] {
         assert_eq!(db.read().await.find_head(feed(n)).await.unwrap(), Some((head, head)));
     }
 }
@@ -159,7 +206,7 @@ async fn a_deleted_message_leaves_a_tombstone_without_content(db: &Db) {
     let mut read = db.read().await;
     assert_eq!(read.find_message(post(1)).await.unwrap(), None);
     assert_eq!(read.find_message_place(post(1)).await.unwrap(), Some(Replied { channel, position: 1 }));
-    assert_eq!(read.list_messages(channel, true, None, 9).await.unwrap().len(), 1);
+    assert_eq!(db.store.list_messages(channel, true, None, 9).await.unwrap().len(), 1);
     let kept =
         "SELECT COUNT(*) FROM messages WHERE content IS NOT NULL OR mentions IS NOT NULL OR poll IS NOT NULL";
     assert_eq!(db.number(kept).await, 1);
@@ -178,7 +225,7 @@ async fn pages_walk_both_ways_and_are_stable(db: &Db) {
     for descending in [false, true] {
         let (mut walked, mut from) = (Vec::new(), None);
         loop {
-            let page = db.read().await.list_messages(channel, descending, from, 3).await.unwrap();
+            let page = db.store.list_messages(channel, descending, from, 3).await.unwrap();
             let Some(last) = page.last() else { break };
             from = Some(last.position);
             walked.extend(page.iter().map(|message| message.position));
@@ -241,7 +288,7 @@ async fn cooldowns_remember_the_last_post(db: &Db) {
         (1, 5, Some(10)),
         (1, 50, None),
     ] {
-        let since = commit!(db, tx => tx.take_cooldown(channel, user(who), 10, at(time)));
+        let since = append!(db, tx => tx.take_cooldown(channel, user(who), 10, at(time)));
         assert_eq!(since, waits_since.map(|time| millis(at(time))), "{who} at {time}");
     }
 }
