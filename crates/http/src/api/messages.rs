@@ -97,12 +97,14 @@ impl Serialize for Viewed {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (message, author) = (&self.0.message, &self.0.author);
         let options = message.poll.as_deref().unwrap_or_default();
+        let created_at = time(message.created_at);
+        let untouched = message.updated_at == message.created_at;
         let view = MessageView {
             id: message.id,
             channel_id: message.channel,
             content: message.content.as_deref(),
-            created_at: time(message.created_at),
-            updated_at: time(message.updated_at),
+            updated_at: if untouched { created_at.clone() } else { time(message.updated_at) },
+            created_at,
             is_edited: message.edited,
             is_pinned: message.pinned,
             mentions: &message.mentions,
