@@ -81,14 +81,19 @@ pub(crate) async fn reach(path: &Path, command: &AdminCommand) -> anyhow::Result
     }
 }
 
+/// The master key: given, or the folder's own. To be had before the database is made: one without its
+/// key is refused.
+pub(crate) fn master_key(config: &Config, folder: Option<&DataFolder>) -> anyhow::Result<Option<MasterKey>> {
+    match (config.keys.resolve()?, folder) {
+        (Some(master), _) => Ok(Some(master)),
+        (None, Some(folder)) => folder.master_key(|| MasterKey::generate(&*node::entropy())).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
 /// Opens the application here, in whichever mode the database was made.
 pub(crate) async fn open(config: &Config, folder: Option<&DataFolder>) -> anyhow::Result<App> {
-    // Before the database is made: one without its key is refused.
-    let given = match (config.keys.resolve()?, folder) {
-        (Some(master), _) => Some(master),
-        (None, Some(folder)) => Some(folder.master_key(|| MasterKey::generate(&*node::entropy()))?),
-        (None, None) => None,
-    };
+    let given = master_key(config, folder)?;
     let store = node::open_store(&config.database(folder.map(DataFolder::path))?).await?;
     let dev = is_dev_database(&store).await?.unwrap_or(false);
     let master = match given {

@@ -10,7 +10,7 @@ use crate::General;
 use crate::config::Config;
 use crate::folder::DataFolder;
 use crate::node;
-use crate::operator::{Reached, reach};
+use crate::operator::{Reached, master_key, reach};
 use crate::output::{self, Shape};
 
 /// Migrates; a running server has done so when it started.
@@ -28,7 +28,10 @@ async fn migrate(config: &Config) -> anyhow::Result<&'static str> {
         let path = config.folder()?.context("data_dir: SQLite needs a data folder")?;
         match reach(&path, &AdminCommand::Status).await? {
             Reached::Answered(_) => return Ok("the running server"),
-            Reached::Locked(locked) => folder = Some(locked),
+            Reached::Locked(locked) => {
+                master_key(config, Some(&locked))?;
+                folder = Some(locked);
+            }
         }
     }
     let database = config.database(folder.as_ref().map(DataFolder::path))?;

@@ -135,6 +135,15 @@ fn commands_reach_the_running_server_and_bite_at_once() {
 }
 
 #[test]
+fn a_server_starts_on_a_folder_that_was_only_migrated() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(ask(folder.path(), &["migrate"]).json()["by"], "this command");
+    let mut serve = Process::start(&mut hallpass(folder.path(), SERVE));
+    serve.port();
+    serve.stop();
+}
+
+#[test]
 fn keys_have_a_role_or_permissions_and_may_expire() {
     let folder = tempfile::tempdir().unwrap();
     let company = acme(folder.path());
