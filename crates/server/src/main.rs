@@ -74,7 +74,7 @@ enum Command {
     /// Run a server for development, with demo data
     Dev(dev::Args),
     /// Bring the database's schema up to date
-    Migrate,
+    Migrate(migrate::Args),
     /// Signing keys: list, rotate, retire
     #[command(subcommand)]
     Keys(keys::Command),
@@ -106,7 +106,7 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Serve(args) => serve::run(&general, &args),
         Command::Dev(args) => dev::run(&general, &args),
-        Command::Migrate => migrate::run(&general),
+        Command::Migrate(args) => migrate::run(&general, &args),
         Command::Keys(command) => keys::run(&general, command),
         Command::Key(command) => api_key::run(&general, command),
         Command::Token(command) => token::run(&general, command),

@@ -40,11 +40,15 @@ pub(crate) struct Opening {
 
 /// Connects, and migrates.
 pub(crate) async fn open_store(database: &Database) -> anyhow::Result<Store> {
-    let what = match database {
+    Store::open(database).await.with_context(|| cannot_open(database))
+}
+
+/// Says which database does not open.
+pub(crate) fn cannot_open(database: &Database) -> String {
+    match database {
         Database::Sqlite(path) => format!("cannot open the database {}", path.display()),
         Database::Postgres { .. } => "cannot open the database at database.url".to_owned(),
-    };
-    Store::open(database).await.context(what)
+    }
 }
 
 /// Opens the application.

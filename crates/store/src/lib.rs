@@ -28,6 +28,7 @@ mod file;
 mod idempotency;
 mod members;
 mod messages;
+mod migrations;
 mod page;
 mod row;
 mod signing_keys;
@@ -40,7 +41,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, PgPool, SqlitePool};
@@ -52,7 +52,6 @@ pub use authority::{AUTHORITY_PAGE, Head};
 pub use channels::ChannelPatch;
 pub use companies::{CompanyFilter, CompanyPatch, NewCompany};
 pub use conn::{Conn, Tx};
-use error::is_outage;
 pub use error::{Cause, MaybeStoreError, StoreError};
 pub use experiences::{ExperienceFilter, ExperiencePatch, NewExperience};
 pub use idempotency::{Claim, StoredAnswer};
@@ -109,9 +108,6 @@ const CHECKPOINT_PAGES: u32 = 8000;
 /// What the log is cut to after a checkpoint.
 const MAX_LOG_BYTES: u32 = 64 << 20;
 
-static SQLITE_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
-static POSTGRES_MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
-
 fn sqlite_options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
@@ -127,15 +123,18 @@ fn sqlite_options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// A database that fails under a migration is one thing, a schema that does not fit another.
-fn migration(error: MigrateError) -> StoreError {
-    match error {
-        MigrateError::Execute(error) if !is_outage(&error) => {
-            StoreError::Migrate(MigrateError::Execute(error))
-        }
-        MigrateError::Execute(error) => error.into(),
-        error => StoreError::Migrate(error),
-    }
+fn postgres_options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    Ok(PgConnectOptions::from_str(url)?
+        .application_name("hallpass")
+        .statement_cache_capacity(256)
+        .options([
+            ("statement_timeout", "10s"),
+            ("lock_timeout", "5s"),
+            ("idle_in_transaction_session_timeout", "10s"),
+            ("default_transaction_isolation", "read committed"),
+        ])
+        .options(PLANNER)
+        .disable_statement_logging())
 }
 
 impl Store {
@@ -149,7 +148,7 @@ impl Store {
             Database::Sqlite(path) => {
                 let options = sqlite_options(path);
                 let mut writer = options.connect().await?;
-                SQLITE_MIGRATIONS.run(&mut writer).await.map_err(migration)?;
+                migrations::run_sqlite(&mut writer).await?;
                 let file = DatabaseFile::opened(path)?;
                 let read = SqlitePoolOptions::new()
                     .max_connections(4)
@@ -163,21 +162,11 @@ impl Store {
                 Pools::Sqlite { file, read, write, readers: Readers::new(path), append }
             }
             Database::Postgres { url, max_connections } => {
-                let options = PgConnectOptions::from_str(url)?
-                    .application_name("hallpass")
-                    .statement_cache_capacity(256)
-                    .options([
-                        ("statement_timeout", "10s"),
-                        ("lock_timeout", "5s"),
-                        ("idle_in_transaction_session_timeout", "10s"),
-                        ("default_transaction_isolation", "read committed"),
-                    ])
-                    .options(PLANNER)
-                    .disable_statement_logging();
+                let options = postgres_options(url)?;
                 // A migration may take its time, and may wait for another node's.
                 let patient = options.clone().options([("statement_timeout", "0"), ("lock_timeout", "0")]);
                 let mut migrating = patient.connect().await?;
-                POSTGRES_MIGRATIONS.run(&mut migrating).await.map_err(migration)?;
+                migrations::run_postgres(&mut migrating).await?;
                 migrating.close().await?;
                 let pool = PgPoolOptions::new()
                     .max_connections(*max_connections)

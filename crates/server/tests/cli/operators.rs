@@ -4,7 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use serde_json::Value;
+use hallpass_testkit::postgres::fresh_database;
+use serde_json::{Value, json};
 
 use super::process::{Ended, Process, finish, hallpass, me, mint, request, run};
 
@@ -141,6 +142,33 @@ fn a_server_starts_on_a_folder_that_was_only_migrated() {
     let mut serve = Process::start(&mut hallpass(folder.path(), SERVE));
     serve.port();
     serve.stop();
+}
+
+#[test]
+fn a_plan_names_the_migrations_and_runs_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = fresh_database();
+    let ask = |args: &[&str], url: Option<&str>| {
+        let mut command = hallpass(folder.path(), &[args, &["--data-dir", "data", "--json"]].concat());
+        finish(command.envs(url.map(|url| ("DATABASE_URL", url))), "")
+    };
+    for url in [None, Some(url.as_str())] {
+        for _ in 0..2 {
+            assert_eq!(ask(&["migrate", "--plan"], url).json()[0]["migration"], "0001_spine");
+        }
+        assert!(!folder.path().join("data").exists());
+    }
+    for url in [None, Some(url.as_str())] {
+        ask(&["migrate"], url).json();
+        assert_eq!(ask(&["migrate", "--plan"], url).json(), json!([]));
+    }
+    // Under a running server, too: the binary that is asked may be newer.
+    let mut serve = Process::start(&mut hallpass(folder.path(), SERVE));
+    serve.port();
+    assert_eq!(ask(&["migrate", "--plan"], None).json(), json!([]));
+    serve.stop();
+    let none = ask(&["migrate", "--plan"], Some("postgres://nobody@127.0.0.1:1/none"));
+    assert!(none.complaint().contains("database.url"), "{}", none.stderr);
 }
 
 #[test]

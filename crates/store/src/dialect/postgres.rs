@@ -17,4 +17,7 @@ pub(crate) const BUMP_HEADS: &str = "WITH j AS (
 pub(crate) const HOLD_AUTHORITY: &str = "SELECT pg_advisory_xact_lock_shared(4702111234474983745)";
 pub(crate) const MOVE_AUTHORITY: &str = "SELECT pg_advisory_xact_lock(4702111234474983745)";
 
-pub(crate) const ALL: &[&str] = &[BUMP_HEADS, HOLD_AUTHORITY, MOVE_AUTHORITY];
+/// Whether a migration ever ran.
+pub(crate) const IS_BEGUN: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
+
+pub(crate) const ALL: &[&str] = &[BUMP_HEADS, HOLD_AUTHORITY, MOVE_AUTHORITY, IS_BEGUN];

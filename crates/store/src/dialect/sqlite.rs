@@ -4,4 +4,8 @@ pub(crate) const BUMP_HEADS: &str = "UPDATE channel_heads SET position = positio
      FROM (SELECT value ->> 0 AS c, value ->> 1 AS k FROM json_each($1)) AS j
      WHERE channel_id = j.c RETURNING channel_id, position, seq";
 
-pub(crate) const ALL: &[&str] = &[BUMP_HEADS];
+/// Whether a migration ever ran.
+pub(crate) const IS_BEGUN: &str =
+    "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations')";
+
+pub(crate) const ALL: &[&str] = &[BUMP_HEADS, IS_BEGUN];

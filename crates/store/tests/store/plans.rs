@@ -7,12 +7,13 @@ use sqlx::{AssertSqlSafe, Row};
 use crate::fixtures::{Db, Outsider};
 
 /// Statements on tables that hold a handful of rows, or that are meant to read all there is.
-const SMALL: [(&str, &str); 5] = [
+const SMALL: [(&str, &str); 6] = [
     ("FROM signing_keys", "a handful of keys"),
     ("UPDATE signing_keys", "a handful of keys"),
     ("FROM authority_log WHERE kills", "read once, at the start, in the order of its key"),
     ("FROM authority_head", "one row"),
     ("UPDATE authority_head", "one row"),
+    ("FROM sqlite_master", "the schema itself"),
 ];
 /// Statements that sort what is at most a page or two, however large the tables are.
 const SORTS_A_PAGE: [(&str, &str); 5] = [

@@ -9,6 +9,7 @@ mod experiences;
 mod idempotency;
 mod members;
 mod messages;
+mod migrations;
 mod signing_keys;
 mod team;
 mod users;
