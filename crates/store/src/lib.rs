@@ -17,6 +17,7 @@ mod api_keys;
 mod append;
 mod authority;
 mod channels;
+mod clock;
 mod companies;
 mod conn;
 mod dialect;

@@ -6,8 +6,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use hallpass_app::admin::AdminCommand;
+use anyhow::Context as _;
+use hallpass_app::admin::{AdminCommand, is_dev_database};
 use hallpass_core::Clock as _;
+use hallpass_store::Database;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
@@ -16,14 +18,15 @@ use tokio::net::TcpStream;
 
 use crate::General;
 use crate::config::{Config, PublicUrl};
-use crate::folder::{database_in, is_exposed, master_key_in};
+use crate::folder::{DataFolder, database_in, is_exposed, master_key_in};
+use crate::node;
 use crate::operator::{self, Reached};
 use crate::output::{self, Shape};
 use crate::system::SystemClock;
 
 /// Less free space than this fails; ten times as much is a warning.
 const LOW_DISK_BYTES: u64 = 100 << 20;
-/// How far the clock may be from the file system's.
+/// How far the clock may be from the file system's and the database's.
 const MAX_SKEW: SignedDuration = SignedDuration::from_secs(2);
 /// Hallpass did not exist before; a clock that says so is not set.
 const BEFORE_HALLPASS_SECS: i64 = 1_760_000_000;
@@ -69,7 +72,7 @@ pub(crate) fn run(general: &General) -> anyhow::Result<ExitCode> {
         Ok(config) => {
             report.ok("configuration", "sound");
             super::quiet_log(&config.log)?;
-            crate::node::small_runtime()?.block_on(examine(&config, &mut report));
+            node::small_runtime()?.block_on(examine(&config, &mut report));
         }
     }
     let value = serde_json::to_value(&report.0)?;
@@ -209,32 +212,68 @@ fn with_running(mut status: Value) -> Value {
     status
 }
 
-async fn open(
-    config: &Config,
-    folder: Option<&crate::folder::DataFolder>,
-    report: &mut Report,
-) -> Option<Value> {
-    match operator::open(config, folder).await {
-        Ok(app) => {
-            let status = app.admin(AdminCommand::Status).await;
-            app.close().await;
-            match status {
-                Ok(status) => {
-                    report.ok("database", format!("reachable and migrated ({})", text(&status["mode"])));
-                    report.ok("master key", "unseals every signing key");
-                    Some(status)
-                }
-                Err(error) => {
-                    report.fail("database", format!("does not answer: {error}"));
-                    None
-                }
-            }
+async fn open(config: &Config, folder: Option<&DataFolder>, report: &mut Report) -> Option<Value> {
+    let look = async {
+        if !is_filled(&config.database(folder.map(DataFolder::path))?, report).await? {
+            return Ok(None);
         }
+        let app = operator::open(config, folder).await?;
+        let status = app.admin(AdminCommand::Status).await;
+        app.close().await;
+        status.map(Some).context("does not answer")
+    };
+    match look.await {
+        Ok(Some(status)) => {
+            report.ok("database", format!("reachable and migrated ({})", text(&status["mode"])));
+            report.ok("master key", "unseals every signing key");
+            Some(status)
+        }
+        Ok(None) => None,
         Err(error) => {
             report.fail("database", format!("{error:#}"));
             None
         }
     }
+}
+
+/// Whether a server of this version filled the database: opening another one would change it.
+async fn is_filled(database: &Database, report: &mut Report) -> anyhow::Result<bool> {
+    let cannot_open = || node::cannot_open(database);
+    if let Some(lead) = database.clock_lead(&SystemClock::new()).await.with_context(cannot_open)? {
+        database_clock(lead, report);
+    }
+    let pending = database.pending_migrations().await.with_context(cannot_open)?;
+    if !pending.is_empty() {
+        let names = pending.join(", ");
+        report.warn(
+            "database",
+            format!("to be migrated ({names}); back up, then run: hallpass migrate, or start the server"),
+        );
+        return Ok(false);
+    }
+    let store = node::open_store(database).await?;
+    let mode = is_dev_database(&store).await;
+    store.close().await;
+    if mode?.is_none() {
+        report.ok("database", "migrated and empty; it is filled on first start");
+        return Ok(false);
+    }
+    Ok(true)
+}
+
+/// Whether this machine and the database's agree on the time.
+fn database_clock(lead: SignedDuration, report: &mut Report) {
+    if lead.abs() <= MAX_SKEW {
+        return report.ok("database clock", "agrees with this machine's");
+    }
+    let direction = if lead.is_positive() { "ahead of" } else { "behind" };
+    let seconds = lead.abs().as_secs();
+    report.fail(
+        "database clock",
+        format!(
+            "is {seconds} s {direction} this machine's; set both by NTP: nodes judge tokens by their clocks"
+        ),
+    );
 }
 
 fn signing_keys(status: &Value, now: Timestamp, report: &mut Report) {

@@ -20,4 +20,7 @@ pub(crate) const MOVE_AUTHORITY: &str = "SELECT pg_advisory_xact_lock(4702111234
 /// Whether a migration ever ran.
 pub(crate) const IS_BEGUN: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
 
-pub(crate) const ALL: &[&str] = &[BUMP_HEADS, HOLD_AUTHORITY, MOVE_AUTHORITY, IS_BEGUN];
+/// The server's time, in milliseconds.
+pub(crate) const CLOCK: &str = "SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint";
+
+pub(crate) const ALL: &[&str] = &[BUMP_HEADS, HOLD_AUTHORITY, MOVE_AUTHORITY, IS_BEGUN, CLOCK];

@@ -3,6 +3,7 @@
 mod api_keys;
 mod authority;
 mod channels;
+mod clock;
 mod companies;
 mod corrupt;
 mod experiences;
