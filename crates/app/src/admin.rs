@@ -29,9 +29,6 @@ use crate::error::AppError;
 use crate::people::{self, NewPerson};
 use crate::{App, MODE};
 
-/// How many rows one page of a listing reads.
-const PAGE: i64 = 200;
-
 /// A secret on its way to the server. Serialises, for the socket; does not print.
 #[derive(Clone, Deserialize)]
 #[serde(from = "String")]
@@ -87,8 +84,8 @@ pub enum AdminCommand {
     RevokeUserTokens { company: CompanyId, user: UserId },
     /// Makes a company of its own.
     CreateCompany { title: String, owner: Owner },
-    /// The connected accounts of a company, or the companies of an owner.
-    ListCompanies { of: CompaniesOf },
+    /// Companies, newest first, behind `after`.
+    ListCompanies { of: CompaniesOf, after: Option<CompanyId>, limit: u32 },
     /// One company.
     ShowCompany { id: CompanyId },
     /// Changes how a company hands out tokens and enrols.
@@ -139,6 +136,8 @@ pub enum Owner {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CompaniesOf {
+    /// All, connected accounts included.
+    Server,
     /// The connected accounts of this one.
     Parent(CompanyId),
     /// Those this user owns.
@@ -206,7 +205,7 @@ impl App {
                 Ok(json!({"revoked": true, "company_id": company, "user_id": user}))
             }
             C::CreateCompany { title, owner } => self.admin_create_company(title, owner).await,
-            C::ListCompanies { of } => self.admin_list_companies(of).await,
+            C::ListCompanies { of, after, limit } => self.admin_list_companies(of, after, limit).await,
             C::ShowCompany { id } => {
                 let found = self.describe(id).await?;
                 Ok(company_view(&found.company))
@@ -432,28 +431,35 @@ impl App {
         Ok(user_view(&found.ok_or(AppError::NotFound("user"))?))
     }
 
-    async fn admin_list_companies(&self, of: CompaniesOf) -> Result<Value, AppError> {
+    async fn admin_list_companies(
+        &self,
+        of: CompaniesOf,
+        after: Option<CompanyId>,
+        limit: u32,
+    ) -> Result<Value, AppError> {
+        let limit = i64::from(limit);
+        let mut conn = self.store.read().await?;
         let filter = match of {
+            CompaniesOf::Server => {
+                let companies = conn.list_every_company(after, limit).await?;
+                return Ok(companies.iter().map(company_view).collect());
+            }
             CompaniesOf::Parent(parent) => {
                 self.must_exist(parent).await?;
                 CompanyFilter::ChildrenOf(parent)
             }
             CompaniesOf::Owner(user) => CompanyFilter::OwnedBy(user),
         };
-        let mut companies: Vec<Company> = Vec::new();
-        let mut conn = self.store.read().await?;
-        loop {
-            let from = companies
-                .last()
-                .map(|last| Key { at: last.created_at.as_millisecond(), id: last.id.to_string() });
-            let scan = Scan { descending: true, from, limit: PAGE };
-            let page = conn.list_companies(&filter, (i64::MIN, i64::MAX), &scan).await?;
-            let done = i64::try_from(page.len()).unwrap_or(0) < PAGE;
-            companies.extend(page);
-            if done {
-                return Ok(companies.iter().map(company_view).collect());
+        let from = match after {
+            Some(id) => {
+                let last = conn.find_company(id).await?.ok_or(AppError::NotFound("company"))?;
+                Some(Key { at: last.created_at.as_millisecond(), id: id.to_string() })
             }
-        }
+            None => None,
+        };
+        let scan = Scan { descending: true, from, limit };
+        let companies = conn.list_companies(&filter, (i64::MIN, i64::MAX), &scan).await?;
+        Ok(companies.iter().map(company_view).collect())
     }
 }
 

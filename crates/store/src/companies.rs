@@ -63,6 +63,8 @@ const OWNED_UP: &str = concat!(
     " FROM companies WHERE owner_user_id = $1 AND (created_at, id) > ($2, $3)
       AND created_at > $4 AND created_at < $5 ORDER BY created_at ASC, id ASC LIMIT $6"
 );
+// Along the primary key: ids sort by creation.
+const EVERY: &str = concat!("SELECT ", columns!(), " FROM companies WHERE id < $1 ORDER BY id DESC LIMIT $2");
 // $7 the company: it, and its connected accounts. Along the owner's index.
 const OWNED_WITHIN_DOWN: &str = concat!(
     "SELECT ",
@@ -92,6 +94,7 @@ pub(crate) const ALL: &[&str] = &[
     CHILDREN_UP,
     OWNED_DOWN,
     OWNED_UP,
+    EVERY,
     OWNED_WITHIN_DOWN,
     OWNED_WITHIN_UP,
 ];
@@ -220,6 +223,19 @@ impl Conn {
                 .fetch_all(c).await)?
             }
         };
+        rows.into_iter().map(Company::try_from).collect()
+    }
+
+    /// Companies of all kinds, newest first, behind `after`.
+    pub async fn list_every_company(
+        &mut self,
+        after: Option<CompanyId>,
+        limit: i64,
+    ) -> Result<Vec<Company>, StoreError> {
+        // '~' sorts after every id.
+        let after = after.map_or_else(|| "~".to_owned(), |id| id.to_string());
+        let rows: Vec<Row> =
+            on!(self, c => sqlx::query_as(EVERY).bind(after).bind(limit).fetch_all(c).await)?;
         rows.into_iter().map(Company::try_from).collect()
     }
 

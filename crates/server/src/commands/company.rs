@@ -5,25 +5,18 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use hallpass_app::admin::{AdminCommand, CompaniesOf, Owner, PersonAsk};
 use hallpass_core::id::{CompanyId, UserId};
+use serde_json::Value;
 
 use crate::General;
-use crate::output::Shape;
+use crate::output::{self, Shape};
 
 /// What to do with them.
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     /// Make a company, with an owner who exists or is made with it
     Create(Create),
-    /// Show the connected accounts of a company, or the companies of an owner
-    #[group(required = true, multiple = false)]
-    List {
-        /// The platform
-        #[arg(long)]
-        parent: Option<CompanyId>,
-        /// The owner
-        #[arg(long)]
-        owner: Option<UserId>,
-    },
+    /// Show companies, connected accounts included, newest first
+    List(List),
     /// Show one company
     Show {
         /// The company
@@ -45,6 +38,23 @@ pub(crate) enum Command {
         /// The connected account
         id: CompanyId,
     },
+}
+
+/// Companies to be shown.
+#[derive(clap::Args)]
+pub(crate) struct List {
+    /// Only the connected accounts of this one
+    #[arg(long, value_name = "COMPANY", conflicts_with = "owner")]
+    parent: Option<CompanyId>,
+    /// Only those of this owner
+    #[arg(long, value_name = "USER")]
+    owner: Option<UserId>,
+    /// At most this many; if there are more, standard error says how to go on
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    limit: u32,
+    /// Those that follow this one
+    #[arg(long, value_name = "COMPANY")]
+    after: Option<CompanyId>,
 }
 
 /// A company to be made.
@@ -92,13 +102,7 @@ pub(crate) fn run(general: &General, command: Command) -> anyhow::Result<ExitCod
             };
             AdminCommand::CreateCompany { title: create.title, owner }
         }
-        Command::List { parent, owner } => {
-            let of = match (parent, owner) {
-                (Some(parent), _) => CompaniesOf::Parent(parent),
-                (None, owner) => CompaniesOf::Owner(owner.context("--parent or --owner is missing")?),
-            };
-            return super::administer(general, AdminCommand::ListCompanies { of }, &Shape::Table(COLUMNS));
-        }
+        Command::List(ask) => return list(general, &ask),
         Command::Show { id } => AdminCommand::ShowCompany { id },
         Command::Settings { id, explicit_scopes, open_enrolment } => {
             AdminCommand::SetCompany { id, explicit_scopes, open_enrolment }
@@ -106,4 +110,24 @@ pub(crate) fn run(general: &General, command: Command) -> anyhow::Result<ExitCod
         Command::Detach { id } => AdminCommand::DetachCompany { id },
     };
     super::administer(general, command, &Shape::Fields)
+}
+
+fn list(general: &General, ask: &List) -> anyhow::Result<ExitCode> {
+    let of = match (ask.parent, ask.owner) {
+        (Some(parent), _) => CompaniesOf::Parent(parent),
+        (None, Some(owner)) => CompaniesOf::Owner(owner),
+        (None, None) => CompaniesOf::Server,
+    };
+    // One more, to know whether there are more.
+    let command = AdminCommand::ListCompanies { of, after: ask.after, limit: ask.limit + 1 };
+    let mut companies = super::ask(general, command)?;
+    let rows = companies.as_array_mut().context("the answer is no list")?;
+    let more = rows.len() > ask.limit as usize;
+    rows.truncate(ask.limit as usize);
+    let last = rows.last().map(|company| company["id"].clone());
+    output::answer(general.json, &companies, &Shape::Table(COLUMNS))?;
+    if let (true, Some(Value::String(last))) = (more, last) {
+        eprintln!("there are more: --after {last}");
+    }
+    Ok(ExitCode::SUCCESS)
 }

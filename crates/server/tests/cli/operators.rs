@@ -136,6 +136,35 @@ fn commands_reach_the_running_server_and_bite_at_once() {
 }
 
 #[test]
+fn companies_are_listed_all_of_them_or_a_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let ask = |args: &[&str]| ask(folder.path(), args);
+    let acme = acme(folder.path());
+    let owner = text(&acme["owner"]["id"]);
+    let create = |title: &str| ask(&["company", "create", "--title", title, "--owner", owner]).json();
+    let (second, third) = (create("Second"), create("Third"));
+    let all = [&third["id"], &second["id"], &acme["id"]];
+    for narrowed in [&[][..], &["--owner", owner]] {
+        let list = |args: &[&str]| {
+            let ended = ask(&[&["company", "list"], narrowed, args].concat());
+            let ids: Vec<Value> =
+                ended.json().as_array().unwrap().iter().map(|company| company["id"].clone()).collect();
+            (ids, ended.stderr)
+        };
+        let (ids, hint) = list(&[]);
+        assert_eq!((ids.iter().collect::<Vec<_>>().as_slice(), hint.as_str()), (&all[..], ""));
+        let (ids, hint) = list(&["--limit", "2"]);
+        assert_eq!(ids.iter().collect::<Vec<_>>(), all[..2]);
+        assert!(hint.contains(&format!("--after {}", text(all[1]))), "{hint}");
+        let (ids, hint) = list(&["--limit", "2", "--after", text(all[1])]);
+        assert_eq!((ids.iter().collect::<Vec<_>>().as_slice(), hint.as_str()), (&all[2..], ""));
+    }
+    assert_eq!(ask(&["company", "list", "--parent", text(&acme["id"])]).json(), json!([]));
+    let refused = ask(&["company", "list", "--parent", text(&acme["id"]), "--owner", owner]);
+    assert!(refused.complaint().contains("cannot be used with"), "{}", refused.stderr);
+}
+
+#[test]
 fn a_server_starts_on_a_folder_that_was_only_migrated() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(ask(folder.path(), &["migrate"]).json()["by"], "this command");

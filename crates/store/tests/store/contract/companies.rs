@@ -13,6 +13,7 @@ on_both! {
     an_owner_may_own_several_connected_accounts,
     a_lock_says_whether_there_is_something_to_lock,
     lists_walk_both_ways_within_bounds,
+    every_company_is_listed_by_its_id,
 }
 
 async fn find(db: &Db, n: u128) -> Option<Company> {
@@ -214,4 +215,18 @@ async fn lists_walk_both_ways_within_bounds(db: &Db) {
     }
     let none = db.read().await.list_companies(&CompanyFilter::OwnedBy(user(9)), all, &scan(true, 9)).await;
     assert_eq!(none.unwrap(), []);
+}
+
+async fn every_company_is_listed_by_its_id(db: &Db) {
+    db.acme().await;
+    for n in 2..=7 {
+        db.company(n, 1, Some(1)).await;
+    }
+    let list = async |after, limit| {
+        let page = db.read().await.list_every_company(after, limit).await.unwrap();
+        page.iter().map(|company| company.id.bits()).collect::<Vec<u128>>()
+    };
+    assert_eq!(list(None, 3).await, [7, 6, 5]);
+    assert_eq!(list(Some(biz(5)), 100).await, [4, 3, 2, 1]);
+    assert_eq!(list(Some(biz(1)), 100).await, [0; 0]);
 }
