@@ -1,8 +1,11 @@
 //! The OpenAPI 3.1 document: what the router's annotations say, and what holds for every operation.
 
+use std::collections::BTreeMap;
+
 use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, RefOr, ResponseBuilder};
+use utoipa::openapi::{Content, ContentBuilder, RefOr, Required, ResponseBuilder, Schema};
 use utoipa::{OpenApi, ToSchema};
 
 use crate::error::Code;
@@ -60,6 +63,15 @@ const STATUSES: [(&str, &str); 12] = [
     ("503", "try again; nothing was done"),
 ];
 
+/// Whether a body must be sent: an absent one is an object without fields.
+fn has_required_field(body: &RequestBody, schemas: &BTreeMap<String, RefOr<Schema>>) -> bool {
+    body.content.values().any(|content| {
+        let RefOr::T(Content { schema: Some(RefOr::Ref(named)), .. }) = content else { return false };
+        let name = named.ref_location.rsplit('/').next().unwrap_or_default();
+        matches!(schemas.get(name), Some(RefOr::T(Schema::Object(object))) if !object.required.is_empty())
+    })
+}
+
 /// Completes and renders the document.
 pub(crate) fn render(mut document: Document) -> String {
     env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
@@ -68,9 +80,15 @@ pub(crate) fn render(mut document: Document) -> String {
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     }
     document.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>("bearer", [])]);
+    let schemas =
+        document.components.as_ref().map(|components| components.schemas.clone()).unwrap_or_default();
     for item in document.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().flatten() {
+            if let Some(RefOr::T(body)) = &mut operation.request_body {
+                let needed = has_required_field(body, &schemas);
+                body.required = Some(if needed { Required::True } else { Required::False });
+            }
             for (status, meaning) in STATUSES {
                 let content = ContentBuilder::new()
                     .schema(Some(utoipa::openapi::Ref::from_schema_name("ErrorBody")))

@@ -14,6 +14,7 @@ mod api {
     mod idempotency;
     mod limits;
     mod lists;
+    mod openapi;
     mod signing_keys;
     mod threats;
     mod user_sync;

@@ -116,6 +116,7 @@ fn view(found: &CompanyWithOwner) -> CompanyView {
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct CreateCompanyBody {
     /// At most 255 characters. The name of a new owner, too.
+    #[schema(value_type = String)]
     title: Option<String>,
     /// The owner's address. Required with a parent. The same address again: the same user.
     email: Option<String>,
@@ -364,6 +365,7 @@ fn social_links(links: &[SocialLinkBody]) -> Result<String, ApiError> {
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct CreateKeyBody {
     /// The company the key is for: a connected account, or the parent itself.
+    #[schema(value_type = String)]
     child_company_id: Option<String>,
     /// The same as `child_company_id`.
     child_account_id: Option<String>,

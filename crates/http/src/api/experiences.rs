@@ -130,7 +130,9 @@ pub(crate) async fn list(
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct CreateExperienceBody {
     /// The app; the built-in chat app makes a chat channel.
+    #[schema(value_type = String)]
     app_id: Option<String>,
+    #[schema(value_type = String)]
     company_id: Option<String>,
     /// The same as `company_id`.
     account_id: Option<String>,
@@ -251,6 +253,7 @@ pub(crate) async fn delete(
 /// Which product.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct ProductBody {
+    #[schema(value_type = String)]
     product_id: Option<String>,
 }
 

@@ -141,8 +141,10 @@ impl Serialize for Viewed {
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct SendBody {
     /// A channel's id, or its experience's.
+    #[schema(value_type = String)]
     channel_id: Option<String>,
     /// Markdown, at most 20,000 characters.
+    #[schema(value_type = String)]
     content: Option<String>,
     attachments: Option<Vec<AttachmentBody>>,
     /// Accepted; links are not previewed by the server.
