@@ -110,11 +110,12 @@ impl App {
         let viewer = self.viewer(caller, company).await?;
         let filters = format!("{product:?}");
         let plan = page.plan(self, "chat_channels.list", company, &[&filters], (Direction::Desc, 100))?;
-        let found = self.store.read().await?.list_channels(company, product, viewer, &plan.scan()).await?;
-        let page = plan.page(self, found, |channel| Key {
-            at: channel.created_at.as_millisecond(),
-            id: channel.id.to_string(),
-        });
+        let key =
+            |channel: &Channel| Key { at: channel.created_at.as_millisecond(), id: channel.id.to_string() };
+        let list = |scan| async move {
+            self.store.read().await?.list_channels(company, product, viewer, &scan).await
+        };
+        let page = plan.fetch(self, key, list).await?;
         Ok((page, permit.moderates))
     }
 

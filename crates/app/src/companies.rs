@@ -252,11 +252,11 @@ impl App {
         let filters = [bounds.0.to_string(), bounds.1.to_string(), format!("{filter:?}")];
         let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
         let plan = ask.page.plan(self, "companies.list", home, &filters, (Direction::Desc, 100))?;
-        let found = self.store.read().await?.list_companies(&filter, bounds, &plan.scan()).await?;
-        let page = plan.page(self, found, |company| Key {
-            at: company.created_at.as_millisecond(),
-            id: company.id.to_string(),
-        });
+        let key =
+            |company: &Company| Key { at: company.created_at.as_millisecond(), id: company.id.to_string() };
+        let filter = &filter;
+        let list = |scan| async move { self.store.read().await?.list_companies(filter, bounds, &scan).await };
+        let page = plan.fetch(self, key, list).await?;
         let (found, page) = page.take();
         let mut items = Vec::with_capacity(found.len());
         for company in found {

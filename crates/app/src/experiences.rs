@@ -208,11 +208,14 @@ impl App {
         let filters = format!("{after} {before} {:?} {:?}", ask.app, ask.product);
         let plan =
             ask.page.plan(self, "experiences.list", ask.company, &[&filters], (Direction::Desc, 100))?;
-        let found = self.store.read().await?.list_experiences(ask.company, &filter, &plan.scan()).await?;
-        let page = plan.page(self, found, |experience| Key {
+        let key = |experience: &Experience| Key {
             at: experience.created_at.as_millisecond(),
             id: experience.id.to_string(),
-        });
+        };
+        let (company_id, filter) = (ask.company, &filter);
+        let list =
+            |scan| async move { self.store.read().await?.list_experiences(company_id, filter, &scan).await };
+        let page = plan.fetch(self, key, list).await?;
         Ok((page, company))
     }
 

@@ -37,16 +37,19 @@ impl App {
         self.permit(caller, Action::ReadMembers, company, None, "company").await?;
         let filters = format!("{:?}", ask.filter);
         let plan = ask.page.plan(self, "members.list", company, &[&filters], (Direction::Desc, 100))?;
-        let found = if ask.matches_none {
-            Vec::new()
-        } else {
-            self.store.read().await?.list_members(company, &ask.filter, &plan.scan()).await?
-        };
         let by_joining = ask.filter.by_joining;
-        Ok(plan.page(self, found, |member| Key {
+        let key = |member: &Member| Key {
             at: if by_joining { member.joined_at } else { member.created_at }.as_millisecond(),
             id: member.id.to_string(),
-        }))
+        };
+        let (none, filter) = (ask.matches_none, &ask.filter);
+        let list = |scan| async move {
+            if none {
+                return Ok(Vec::new());
+            }
+            self.store.read().await?.list_members(company, filter, &scan).await
+        };
+        plan.fetch(self, key, list).await
     }
 
     /// One member, by the membership's id or the user's.

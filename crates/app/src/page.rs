@@ -4,7 +4,7 @@
 //! opens is decided anew each time.
 
 use hallpass_core::id::CompanyId;
-use hallpass_store::{Key, Scan};
+use hallpass_store::{Key, Scan, StoreError};
 
 use crate::App;
 use crate::error::AppError;
@@ -41,7 +41,7 @@ pub struct PageAsk {
 pub struct Page<T> {
     /// The items, in the list's direction.
     pub items: Vec<T>,
-    /// Where the page starts; none if it is empty or the first.
+    /// Where the page starts; none if it is empty.
     pub start_cursor: Option<String>,
     /// Where the page ends; none on the last page, because clients walk until there is none.
     pub end_cursor: Option<String>,
@@ -160,14 +160,34 @@ fn read_key(payload: &[u8]) -> Option<Key> {
 }
 
 impl Plan {
-    /// The walk for the store: one row more than the page, to know whether there is more.
-    pub(crate) fn scan(&self) -> Scan {
-        Scan { descending: self.descending != self.backward, from: self.from.clone(), limit: self.size + 1 }
-    }
-
-    /// Makes the page of what the walk found.
-    pub(crate) fn page<T>(self, app: &App, mut items: Vec<T>, key: impl Fn(&T) -> Key) -> Page<T> {
+    /// Walks with `list` and makes the page. The walk begins with the cursor's own item, which lies
+    /// beyond the page, and goes on to one item more than the page holds. Only where the cursor's item
+    /// is gone is there a second walk, to see whether anything else is beyond.
+    pub(crate) async fn fetch<T, Found>(
+        self,
+        app: &App,
+        key: impl Fn(&T) -> Key,
+        list: impl Fn(Scan) -> Found,
+    ) -> Result<Page<T>, AppError>
+    where
+        Found: Future<Output = Result<Vec<T>, StoreError>>,
+    {
         let size = usize::try_from(self.size).unwrap_or(usize::MAX);
+        let descending = self.descending != self.backward;
+        let from = self.from.as_ref().map(|from| from.just_ahead(descending));
+        let limit = self.size + if from.is_some() { 2 } else { 1 };
+        let mut items = list(Scan { descending, from, limit }).await?;
+        let beyond = match &self.from {
+            None => false,
+            Some(from) if items.first().is_some_and(|item| key(item) == *from) => {
+                items.remove(0);
+                true
+            }
+            Some(from) => {
+                let back = Scan { descending: !descending, from: Some(from.clone()), limit: 1 };
+                !list(back).await?.is_empty()
+            }
+        };
         let more = items.len() > size;
         items.truncate(size);
         if self.backward {
@@ -178,15 +198,13 @@ impl Plan {
             let payload = [&key.at.to_be_bytes()[..], key.id.as_bytes()].concat();
             app.cursors.encode(&[&self.binding], &payload)
         };
-        // A cursor was made of an item that lay beyond this page's edge.
-        let beyond = self.from.is_some();
         let (has_previous, has_next) = if self.backward { (more, beyond) } else { (beyond, more) };
-        Page {
+        Ok(Page {
             start_cursor: items.first().map(&cursor),
             end_cursor: items.last().filter(|_| has_next).map(&cursor),
             has_next,
             has_previous,
             items,
-        }
+        })
     }
 }

@@ -73,8 +73,9 @@ impl App {
         let home = company.unwrap_or_else(|| caller.home());
         self.permit(caller, Action::ReadUsers, home, None, "company").await?;
         let plan = page.plan(self, "users.list", home, &[query], (Direction::Desc, 50))?;
-        let found = self.store.read().await?.list_users(home, query, &plan.scan()).await?;
-        let page = plan.page(self, found, |user| Key { at: 0, id: user.id.to_string() });
+        let key = |user: &User| Key { at: 0, id: user.id.to_string() };
+        let list = |scan| async move { self.store.read().await?.list_users(home, query, &scan).await };
+        let page = plan.fetch(self, key, list).await?;
         let (found, page) = page.take();
         let mut items = Vec::with_capacity(found.len());
         for user in found {

@@ -13,7 +13,7 @@ use hallpass_core::content::{self, BrokenRule, InvalidContent};
 use hallpass_core::decision::{Action, ChannelKind};
 use hallpass_core::entity::{Channel, Company, Message, PollOption};
 use hallpass_core::id::{MessageId, UserId};
-use hallpass_store::{EventKind, Key};
+use hallpass_store::{EventKind, Key, Scan};
 
 use crate::caller::Caller;
 use crate::channels::ChannelRef;
@@ -207,10 +207,13 @@ impl App {
         let (channel, _) = self.permit_channel(caller, action, channel).await?;
         let filter = channel.id.to_string();
         let plan = page.plan(self, "messages.list", channel.company, &[&filter], (Direction::Desc, 100))?;
-        let scan = plan.scan();
-        let from = scan.from.as_ref().map(|key| key.at);
-        let found = self.store.list_messages(channel.id, scan.descending, from, scan.limit).await?;
-        let page = plan.page(self, found, |message| Key { at: message.position, id: String::new() });
+        let key = |message: &Message| Key { at: message.position, id: String::new() };
+        let feed = channel.id;
+        let list = |scan: Scan| async move {
+            let from = scan.from.map(|key| key.at);
+            self.store.list_messages(feed, scan.descending, from, scan.limit).await
+        };
+        let page = plan.fetch(self, key, list).await?;
         let (found, page) = page.take();
         let mut items: Vec<MessageWithAuthor> = Vec::with_capacity(found.len());
         for message in found {

@@ -78,6 +78,45 @@ async fn a_page_tells_the_truth_about_what_lies_around_it() {
 }
 
 #[tokio::test]
+async fn what_was_deleted_does_not_lie_around_a_page() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let (_, ann) = acme.member("ann").await;
+    for way in ["asc", "desc"] {
+        let (_, channel) = acme.channel(way, true).await;
+        let mut ids = Vec::new();
+        for n in 0..5 {
+            let sent = ann.say(&channel, &n.to_string()).await.ok();
+            ids.push(sent["id"].as_str().unwrap().to_owned());
+        }
+        let delete = async |n: usize| ann.delete(&format!("/messages/{}", ids[n])).await.ok();
+        let page = async |query: &str| page(&ann, &channel, &format!("direction={way}&{query}")).await;
+        let after = format!("first=1&after={}", page("first=2").await.end.unwrap());
+        let before = format!("last=1&before={}", page("last=2").await.start.unwrap());
+        let around = async || {
+            let (after, before) = (page(&after).await, page(&before).await);
+            assert_eq!((after.texts, before.texts), (numbers(2..3), numbers(2..3)));
+            assert!(after.next && before.previous);
+            assert_eq!(before.next, before.end.is_some());
+            (after.previous, before.next)
+        };
+        assert_eq!(around().await, (true, true));
+        // The messages that the cursors were made of.
+        delete(1).await;
+        delete(3).await;
+        assert_eq!(around().await, (true, true));
+        let (first, last) = if way == "asc" { (0, 4) } else { (4, 0) };
+        delete(first).await;
+        assert!(!page(&after).await.previous && page(&after).await.next);
+        delete(2).await;
+        let nothing = page(&before).await;
+        assert!(nothing.texts.is_empty() && !nothing.previous && nothing.next && nothing.end.is_none());
+        delete(last).await;
+        assert!(!page(&before).await.next);
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_page() {
     let server = TestServer::start().await;
     let acme = server.company("acme").await;
