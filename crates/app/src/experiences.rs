@@ -292,7 +292,7 @@ impl App {
     /// Attaches an experience to a product, which is recorded on first use.
     ///
     /// # Errors
-    /// [`AppError::NotFound`] for an experience out of reach or another company's product.
+    /// [`AppError::NotFound`] for an experience out of reach.
     pub async fn attach_experience(
         &self,
         caller: &Caller,
@@ -302,18 +302,7 @@ impl App {
         let experience = self.permit_experience(caller, Action::AttachExperience, id).await?;
         self.store
             .write((experience, product, self.clock.now()), |(experience, product, at), tx| {
-                Box::pin(async move {
-                    let owner = tx.find_product_owner(*product).await?;
-                    if owner.is_some_and(|owner| owner != experience.company) {
-                        return Err(AppError::NotFound("product"));
-                    }
-                    tx.insert_experience_product(experience.company, experience.id, *product, *at).await?;
-                    // Two companies at once: the first has it.
-                    if tx.find_product_owner(*product).await? != Some(experience.company) {
-                        return Err(AppError::NotFound("product"));
-                    }
-                    Ok(())
-                })
+                Box::pin(tx.insert_experience_product(experience.company, experience.id, *product, *at))
             })
             .await?;
         self.experience_details(id).await
@@ -322,7 +311,7 @@ impl App {
     /// Detaches an experience from a product; detaching again changes nothing.
     ///
     /// # Errors
-    /// [`AppError::NotFound`] for an experience out of reach or an unknown product.
+    /// [`AppError::NotFound`] for an experience out of reach or a product the company never named.
     pub async fn detach_experience(
         &self,
         caller: &Caller,
@@ -330,8 +319,7 @@ impl App {
         product: ProductId,
     ) -> Result<ExperienceDetails, AppError> {
         let experience = self.permit_experience(caller, Action::DetachExperience, id).await?;
-        let owner = self.store.read().await?.find_product_owner(product).await?;
-        if owner != Some(experience.company) {
+        if !self.store.read().await?.has_product(experience.company, product).await? {
             return Err(AppError::NotFound("product"));
         }
         self.store

@@ -50,9 +50,9 @@ const LIST_UP: &str = concat!(
     "ORDER BY e.created_at ASC, e.id ASC LIMIT $9"
 );
 const PRODUCTS: &str = "SELECT p.id, p.title, p.route FROM experience_products x
-     JOIN products p ON p.id = x.product_id WHERE x.experience_id = $1 ORDER BY x.created_at, x.product_id
+     JOIN products p ON p.company_id = x.company_id AND p.id = x.product_id WHERE x.experience_id = $1 ORDER BY x.created_at, x.product_id
      LIMIT 100";
-const PRODUCT_OWNER: &str = "SELECT company_id FROM products WHERE id = $1";
+const HAS_PRODUCT: &str = "SELECT 1 FROM products WHERE company_id = $1 AND id = $2";
 const INSERT: &str =
     "INSERT INTO experiences (id, company_id, app_id, name, is_public, sort_order, created_at, updated_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $7)";
@@ -61,14 +61,16 @@ const UPDATE: &str = "UPDATE experiences SET name = COALESCE($2, name), is_publi
      WHERE id = $1 AND deleted_at IS NULL RETURNING id";
 const DELETE: &str =
     "UPDATE experiences SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL RETURNING id";
-const INSERT_PRODUCT: &str = "INSERT INTO products (id, company_id, title, route, created_at)
-     VALUES ($1, $2, $1, $3, $4) ON CONFLICT DO NOTHING";
-const ATTACH: &str = "INSERT INTO experience_products (experience_id, product_id, created_at)
-     VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+const INSERT_PRODUCT: &str = "INSERT INTO products (company_id, id, title, route, created_at)
+     VALUES ($1, $2, $2, $3, $4) ON CONFLICT DO NOTHING";
+const ATTACH: &str = "INSERT INTO experience_products (experience_id, company_id, product_id, created_at)
+     VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
 const DETACH: &str =
     "DELETE FROM experience_products WHERE experience_id = $1 AND product_id = $2 RETURNING product_id";
-const COPY_PRODUCTS: &str = "INSERT INTO experience_products (experience_id, product_id, created_at)
-     SELECT CAST($2 AS TEXT), product_id, CAST($3 AS BIGINT) FROM experience_products WHERE experience_id = $1";
+const COPY_PRODUCTS: &str =
+    "INSERT INTO experience_products (experience_id, company_id, product_id, created_at)
+     SELECT CAST($2 AS TEXT), company_id, product_id, CAST($3 AS BIGINT)
+     FROM experience_products WHERE experience_id = $1";
 const HAS_ACCESS: &str = "SELECT 1 FROM experience_members WHERE experience_id = $1 AND user_id = $2";
 const GRANT: &str = "INSERT INTO experience_members (experience_id, user_id, created_at)
      VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
@@ -82,7 +84,7 @@ pub(crate) const ALL: &[&str] = &[
     LIST_DOWN,
     LIST_UP,
     PRODUCTS,
-    PRODUCT_OWNER,
+    HAS_PRODUCT,
     INSERT,
     UPDATE,
     DELETE,
@@ -199,11 +201,11 @@ impl Conn {
             .collect()
     }
 
-    /// The company that first named a product.
-    pub async fn find_product_owner(&mut self, id: ProductId) -> Result<Option<CompanyId>, StoreError> {
-        let owner: Option<String> =
-            on!(self, c => sqlx::query_scalar(PRODUCT_OWNER).bind(id.to_string()).fetch_optional(c).await)?;
-        owner.map(|owner| parsed("products", "company_id", &id.to_string(), &owner)).transpose()
+    /// Whether a company ever attached anything to a product.
+    pub async fn has_product(&mut self, company: CompanyId, id: ProductId) -> Result<bool, StoreError> {
+        let recorded: Option<i32> = on!(self, c => sqlx::query_scalar(HAS_PRODUCT)
+            .bind(company.to_string()).bind(id.to_string()).fetch_optional(c).await)?;
+        Ok(recorded.is_some())
     }
 
     /// Whether a user was let into an experience.
@@ -260,12 +262,12 @@ impl Tx {
         product: ProductId,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let (product, at) = (product.to_string(), at.as_millisecond());
+        let (company, product, at) = (company.to_string(), product.to_string(), at.as_millisecond());
         let route = product.to_lowercase().replace('_', "-");
         on!(self.0, c => sqlx::query(INSERT_PRODUCT)
-            .bind(&product).bind(company.to_string()).bind(route).bind(at).execute(c).await.map(drop))?;
+            .bind(&company).bind(&product).bind(route).bind(at).execute(c).await.map(drop))?;
         on!(self.0, c => sqlx::query(ATTACH)
-            .bind(experience.to_string()).bind(&product).bind(at).execute(c).await.map(drop))?;
+            .bind(experience.to_string()).bind(&company).bind(&product).bind(at).execute(c).await.map(drop))?;
         Ok(())
     }
 

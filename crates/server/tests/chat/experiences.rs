@@ -205,12 +205,21 @@ async fn products_are_recorded_on_first_use_and_are_their_companys_alone() {
     assert_eq!(detach(&one, &gold).await.ok()["products"].as_array().unwrap().len(), 1);
     assert_eq!(with(&gold).await, Vec::<String>::new());
 
-    // Another company's product is none, whether or not anything is attached to it.
-    let foreign = json!({ "product_id": gold });
+    // Another company's product is like one that nobody ever named.
     let rival_key = rival.as_key();
-    rival_key.post(&format!("/experiences/{theirs}/attach"), foreign.clone()).await.refused(404, "not_found");
-    rival_key.post(&format!("/experiences/{theirs}/detach"), foreign.clone()).await.refused(404, "not_found");
-    rival_key.post(&format!("/experiences/{one}/attach"), foreign).await.refused(404, "not_found");
+    for id in [&silver, &product(9)] {
+        let body = json!({ "product_id": id });
+        let detach = format!("/experiences/{theirs}/detach");
+        rival_key.post(&detach, body.clone()).await.refused(404, "not_found");
+        let filtered = format!("/experiences?company_id={}&product_id={id}", rival.id);
+        assert_eq!(names(&rival_key, &filtered).await, Vec::<String>::new());
+        let attached = rival_key.post(&format!("/experiences/{theirs}/attach"), body.clone()).await.ok();
+        assert_eq!(attached["products"].as_array().unwrap().last().unwrap()["id"], *id);
+        assert_eq!(names(&rival_key, &filtered).await, ["theirs"]);
+        rival_key.post(&format!("/experiences/{one}/attach"), body.clone()).await.refused(404, "not_found");
+        rival_key.post(&detach, body).await.ok();
+    }
+    assert_eq!(with(&silver).await, ["two", "one"]);
     attach(&one, "prod_x").await.refused(400, "parameter_invalid");
     key.post(&format!("/experiences/{one}/attach"), json!({})).await.refused(400, "parameter_missing");
 }

@@ -167,13 +167,14 @@ CREATE TABLE api_keys (
 );
 CREATE INDEX api_keys_by_company ON api_keys (company_id, created_at, id);
 
--- Products are known by their id only.
+-- Products are known by their id only. Each company has its own, so that none learns of another's.
 CREATE TABLE products (
-    id         TEXT COLLATE "C"    NOT NULL PRIMARY KEY,
     company_id TEXT COLLATE "C"    NOT NULL REFERENCES companies (id),
+    id         TEXT COLLATE "C"    NOT NULL,
     title      TEXT COLLATE "C"    NOT NULL,
     route      TEXT COLLATE "C"    NOT NULL,
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (company_id, id)
 );
 
 CREATE TABLE experiences (
@@ -191,12 +192,14 @@ CREATE INDEX experiences_by_company ON experiences (company_id, created_at, id);
 
 CREATE TABLE experience_products (
     experience_id TEXT COLLATE "C"    NOT NULL REFERENCES experiences (id),
-    product_id    TEXT COLLATE "C"    NOT NULL REFERENCES products (id),
+    company_id    TEXT COLLATE "C"    NOT NULL,
+    product_id    TEXT COLLATE "C"    NOT NULL,
     created_at    BIGINT NOT NULL,
-    PRIMARY KEY (experience_id, product_id)
+    PRIMARY KEY (experience_id, product_id),
+    FOREIGN KEY (company_id, product_id) REFERENCES products (company_id, id)
 );
 CREATE INDEX experience_products_by_creation ON experience_products (experience_id, created_at, product_id);
-CREATE INDEX experience_products_by_product ON experience_products (product_id, experience_id);
+CREATE INDEX experience_products_by_product ON experience_products (company_id, product_id, experience_id);
 
 -- Who is let into a private experience.
 CREATE TABLE experience_members (

@@ -83,13 +83,13 @@ INSERT INTO app_installs (app_id, company_id, created_at)
 INSERT INTO api_keys (id, company_id, secret_hash, hint, rights, created_at)
     SELECT 'apik_' || n, 'biz_' || (n % 400 + 1), sha256(n::text::bytea), '', '', n
     FROM generate_series(1, 10000) n;
-INSERT INTO products (id, company_id, title, route, created_at)
-    SELECT 'prod_' || n, 'biz_1', n, n, n FROM generate_series(1, 2000) n;
+INSERT INTO products (company_id, id, title, route, created_at)
+    SELECT 'biz_1', 'prod_' || n, n, n, n FROM generate_series(1, 2000) n;
 INSERT INTO experiences (id, company_id, app_id, name, is_public, created_at, updated_at)
     SELECT 'exp_' || n, 'biz_' || (n % 20 + 1), 'app_' || (n % 500 + 1), n, n % 2 = 0, n, n
     FROM generate_series(1, 10000) n;
-INSERT INTO experience_products (experience_id, product_id, created_at)
-    SELECT 'exp_' || n, 'prod_' || (n % 2000 + 1), n FROM generate_series(1, 10000) n;
+INSERT INTO experience_products (experience_id, company_id, product_id, created_at)
+    SELECT 'exp_' || n, 'biz_1', 'prod_' || (n % 2000 + 1), n FROM generate_series(1, 10000) n;
 INSERT INTO experience_members (experience_id, user_id, created_at)
     SELECT 'exp_' || n, 'user_' || lpad((n % 500 + 1)::text, 26, '0'), n FROM generate_series(1, 10000) n;
 INSERT INTO channels (id, company_id, experience_id, who_can_post, who_can_react, ban_media, ban_urls,

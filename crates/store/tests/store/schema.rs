@@ -160,7 +160,7 @@ async fn postgres_schema(db: &Db) -> Schema {
     let references: Vec<(String, String, String)> = sqlx::query_as(
         "SELECT t.relname::text, a.attname::text, f.relname::text
          FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid JOIN pg_class f ON f.oid = c.confrelid
-         JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = c.conkey[1] WHERE c.contype = 'f'",
+         JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = ANY (c.conkey) WHERE c.contype = 'f'",
     )
     .fetch_all(&mut conn)
     .await

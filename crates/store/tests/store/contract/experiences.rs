@@ -7,7 +7,7 @@ on_both! {
     an_experience_comes_back_as_stored,
     a_patch_changes_what_it_names,
     deletion_happens_once_for_everybody,
-    products_are_recorded_on_first_use,
+    products_are_recorded_on_first_use_by_each_company,
     access_is_granted_and_taken,
     lists_filter_and_walk,
 }
@@ -65,18 +65,22 @@ async fn deletion_happens_once_for_everybody(db: &Db) {
     assert!(!commit!(db, patch, tx => tx.update_experience(exp(1), patch, at(8))));
 }
 
-async fn products_are_recorded_on_first_use(db: &Db) {
+async fn products_are_recorded_on_first_use_by_each_company(db: &Db) {
     let acme = db.acme().await;
     db.company(2, 1, None).await;
     db.experience(1, acme, true).await;
-    db.experience(2, acme, true).await;
-    assert_eq!(db.read().await.find_product_owner(product(5)).await.unwrap(), None);
+    db.experience(2, biz(2), true).await;
+    let has = async |company, n| db.read().await.has_product(company, product(n)).await.unwrap();
+    assert!(!has(acme, 5).await);
     // Attached in the order 7, 5; the second time changes nothing.
     for (n, time) in [(7, 1), (5, 2), (7, 3)] {
         commit!(db, tx => tx.insert_experience_product(acme, exp(1), product(n), at(time)));
     }
+    assert!(has(acme, 5).await && !has(biz(2), 5).await);
     commit!(db, tx => tx.insert_experience_product(biz(2), exp(2), product(5), at(4)));
-    assert_eq!(db.read().await.find_product_owner(product(5)).await.unwrap(), Some(acme), "the first stays");
+    assert!(has(biz(2), 5).await && !has(biz(2), 7).await);
+    let theirs = db.read().await.list_experience_products(exp(2)).await.unwrap();
+    assert_eq!(theirs.iter().map(|p| p.id).collect::<Vec<_>>(), [product(5)]);
     let products = db.read().await.list_experience_products(exp(1)).await.unwrap();
     assert_eq!(products.iter().map(|p| p.id).collect::<Vec<_>>(), [product(7), product(5)]);
     assert_eq!(products[0].title, product(7).to_string());
