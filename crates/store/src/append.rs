@@ -18,6 +18,7 @@ use rusqlite::Connection;
 use tokio::runtime::Handle;
 
 use crate::conn::Tx;
+use crate::dialect::postgres;
 use crate::direct;
 use crate::error::{MaybeStoreError, StoreError};
 use crate::file::DatabaseFile;
@@ -26,6 +27,9 @@ use crate::writer::{WriteFuture, outage};
 use crate::{Pools, Store, authority, messages, write_postgres};
 
 /// A transaction that sends messages, with all that a send needs to look at.
+///
+/// From its begin to its commit nobody appends to the authority log: what it says stays the last word on
+/// what is sent.
 pub struct Append<'t>(Engine<'t>);
 
 enum Engine<'t> {
@@ -67,7 +71,10 @@ impl Store {
             Pools::Postgres(pool) => {
                 let pool = pool.clone();
                 tokio::spawn(async move {
-                    write_postgres(&pool, &data, &|data, tx| op(data, Append(Engine::Postgres(tx)))).await
+                    write_postgres(&pool, postgres::BEGIN_APPEND, &data, &|data, tx| {
+                        op(data, Append(Engine::Postgres(tx)))
+                    })
+                    .await
                 })
                 .await
                 .unwrap_or_else(|_| Err(StoreError::Panicked.into()))
@@ -142,14 +149,6 @@ impl Appender {
 }
 
 impl Append<'_> {
-    /// As [`Tx::hold_authority`].
-    pub async fn hold_authority(&mut self) -> Result<(), StoreError> {
-        match &mut self.0 {
-            Engine::Sqlite(_) => Ok(()),
-            Engine::Postgres(tx) => tx.hold_authority().await,
-        }
-    }
-
     /// As [`Conn::list_authority_since`](crate::Conn::list_authority_since).
     pub async fn list_authority_since(&mut self, n: u64) -> Result<Vec<Entry>, StoreError> {
         match &mut self.0 {

@@ -104,6 +104,8 @@ enum Pools {
 /// How often a transaction that lost is tried again.
 const MAX_ATTEMPTS: u32 = 10;
 
+/// How long a connection to PostgreSQL is trusted without being asked.
+const RESTED: Duration = Duration::from_secs(1);
 /// A checkpoint costs two syncs; every 32 MiB of log is often enough.
 const CHECKPOINT_PAGES: u32 = 8000;
 /// What the log is cut to after a checkpoint.
@@ -172,6 +174,17 @@ impl Store {
                 let pool = PgPoolOptions::new()
                     .max_connections(*max_connections)
                     .acquire_timeout(Duration::from_secs(5))
+                    // Asking each connection whether its server is still there is one more round trip for
+                    // everything.
+                    .test_before_acquire(false)
+                    .before_acquire(|conn, meta| {
+                        Box::pin(async move {
+                            if meta.idle_for > RESTED {
+                                conn.ping().await?;
+                            }
+                            Ok(true)
+                        })
+                    })
                     .connect_with(options)
                     .await?;
                 Pools::Postgres(pool)
@@ -224,7 +237,7 @@ impl Store {
             Pools::Postgres(pool) => {
                 let pool = pool.clone();
                 // In a task of its own: a caller that goes away must not tear a commit in two.
-                tokio::spawn(async move { write_postgres(&pool, &data, &op).await })
+                tokio::spawn(async move { write_postgres(&pool, "BEGIN", &data, &op).await })
                     .await
                     .unwrap_or_else(|_| Err(StoreError::Panicked.into()))
             }
@@ -251,14 +264,14 @@ impl Store {
     }
 }
 
-async fn write_postgres<D, T, E, F>(pool: &PgPool, data: &D, op: &F) -> Result<T, E>
+async fn write_postgres<D, T, E, F>(pool: &PgPool, begin: &'static str, data: &D, op: &F) -> Result<T, E>
 where
     E: MaybeStoreError,
     F: for<'t> Fn(&'t D, &'t mut Tx) -> WriteFuture<'t, T, E>,
 {
     let mut attempt = 1;
     loop {
-        let outcome = attempt_postgres(pool, data, op).await;
+        let outcome = attempt_postgres(pool, begin, data, op).await;
         let Err(error) = &outcome else { return outcome };
         if attempt == MAX_ATTEMPTS || !matches!(error.store_error(), Some(StoreError::Serialization)) {
             return outcome;
@@ -269,14 +282,14 @@ where
     }
 }
 
-async fn attempt_postgres<D, T, E, F>(pool: &PgPool, data: &D, op: &F) -> Result<T, E>
+async fn attempt_postgres<D, T, E, F>(pool: &PgPool, begin: &'static str, data: &D, op: &F) -> Result<T, E>
 where
     E: MaybeStoreError,
     F: for<'t> Fn(&'t D, &'t mut Tx) -> WriteFuture<'t, T, E>,
 {
     let conn = Box::pin(pool.acquire()).await.map_err(StoreError::from)?;
     let mut tx = Tx(Conn(Inner::Postgres(conn)));
-    execute(&mut tx, "BEGIN").await?;
+    execute(&mut tx, begin).await?;
     let outcome = writer::caught(data, op, &mut tx).await;
     let end = match &outcome {
         // In a transaction that a swallowed error has doomed, a bare COMMIT succeeds and rolls back.
@@ -325,7 +338,7 @@ pub fn statements(shared: bool) -> Vec<&'static str> {
     } else {
         [dialect::sqlite::ALL, members::these_sqlite::ALL]
     };
-    common.concat().into_iter().chain(engine.concat()).chain(messages::chunks(shared)).collect()
+    common.concat().into_iter().chain(engine.concat()).collect()
 }
 
 /// Runs statements that take no parameters and return nothing of interest.

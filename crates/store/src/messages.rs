@@ -1,10 +1,9 @@
 //! Messages, and the event rows that go with every durable change of a channel.
 //!
 //! Sending is set-based: the counters of all channels of a batch move in one statement, and on PostgreSQL
-//! the rows go in by the dozen. Order is by `position`, never by id or time.
+//! all its rows go in by another. Order is by `position`, never by id or time.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use hallpass_core::entity::Message;
 use hallpass_core::id::{ChatFeedId, MessageId, UserId};
@@ -12,7 +11,7 @@ use jiff::Timestamp;
 use sqlx::Row as _;
 
 use crate::conn::{Conn, Inner, Tx, dialect, on};
-use crate::dialect::sqlite;
+use crate::dialect::{postgres, sqlite};
 use crate::error::StoreError;
 use crate::row::{json, parsed, parsed_opt, time, to_json};
 use crate::{Pools, Store};
@@ -60,53 +59,27 @@ const TAKE_COOLDOWN: &str = "INSERT INTO cooldowns (channel_id, user_id, posted_
      RETURNING posted_at";
 const COOLDOWN: &str = "SELECT posted_at FROM cooldowns WHERE channel_id = $1 AND user_id = $2";
 
-const INSERT_MESSAGES: &str = "INSERT INTO messages (channel_id, position, id, user_id, content, mentions,
-     mentions_everyone, poll, replying_to, created_at, updated_at) VALUES ";
-const INSERT_EVENTS: &str = "INSERT INTO events (channel_id, seq, kind, subject, at) VALUES ";
+const INSERT_MESSAGE: &str = "INSERT INTO messages (channel_id, position, id, user_id, content, mentions,
+     mentions_everyone, poll, replying_to, created_at, updated_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+const INSERT_EVENT: &str =
+    "INSERT INTO events (channel_id, seq, kind, subject, at) VALUES ($1, $2, $3, $4, $5)";
 
-/// How many rows the prepared inserts take; a batch is cut into these, largest first.
-const CHUNKS: [usize; 4] = [64, 16, 4, 1];
-
-/// `VALUES ($1, …), ($n, …)` for each chunk size.
-///
-/// On SQLite the places have no numbers: it looks a numbered one up in a list of all of them, which for
-/// hundreds costs more than the insert.
-fn chunked(head: &str, columns: usize, shared: bool) -> [&'static str; 4] {
-    CHUNKS.map(|rows| {
-        let mut sql = String::from(head);
-        for row in 0..rows {
-            sql.push_str(if row == 0 { "(" } else { ", (" });
-            for column in 1..=columns {
-                sql.push_str(if column == 1 { "" } else { ", " });
-                if shared {
-                    sql.push('$');
-                    sql.push_str(&(row * columns + column).to_string());
-                } else {
-                    sql.push('?');
-                }
-            }
-            sql.push(')');
-        }
-        &*sql.leak()
-    })
-}
-
-/// The inserts of each chunk size, for SQLite and for PostgreSQL.
-type Chunks = [[&'static str; 4]; 2];
-
-static MESSAGE_CHUNKS: LazyLock<Chunks> =
-    LazyLock::new(|| [false, true].map(|shared| chunked(INSERT_MESSAGES, 11, shared)));
-static EVENT_CHUNKS: LazyLock<Chunks> =
-    LazyLock::new(|| [false, true].map(|shared| chunked(INSERT_EVENTS, 5, shared)));
-
-pub(crate) const ALL: &[&str] =
-    &[FIND, LIST_DOWN, LIST_UP, POSITION, UPDATE, DELETE, BUMP_SEQ, HEAD, EVENTS, TAKE_COOLDOWN, COOLDOWN];
-
-/// The statements made at run time, for the test that prepares every statement.
-pub(crate) fn chunks(shared: bool) -> impl Iterator<Item = &'static str> {
-    let engine = usize::from(shared);
-    MESSAGE_CHUNKS[engine].iter().chain(EVENT_CHUNKS[engine].iter()).copied()
-}
+pub(crate) const ALL: &[&str] = &[
+    FIND,
+    LIST_DOWN,
+    LIST_UP,
+    POSITION,
+    UPDATE,
+    DELETE,
+    BUMP_SEQ,
+    HEAD,
+    EVENTS,
+    TAKE_COOLDOWN,
+    COOLDOWN,
+    INSERT_MESSAGE,
+    INSERT_EVENT,
+];
 
 /// What happened, in an event row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,6 +227,11 @@ impl<'r> Row<'r> {
     }
 }
 
+/// One column of many rows.
+fn column<'m, T>(messages: &'m [NewMessage], value: impl Fn(&'m NewMessage) -> T) -> Vec<T> {
+    messages.iter().map(value).collect()
+}
+
 fn ids_json(ids: &[UserId]) -> Option<String> {
     (!ids.is_empty()).then(|| to_json(ids))
 }
@@ -375,33 +353,31 @@ impl Tx {
     /// # Errors
     /// [`StoreError::Conflict`] if an id or a place is taken.
     pub async fn insert_messages(&mut self, messages: &[NewMessage]) -> Result<(), StoreError> {
-        let engine = usize::from(matches!(self.0.0, Inner::Postgres(_)));
-        let (messages_sql, events_sql) = (&MESSAGE_CHUNKS[engine], &EVENT_CHUNKS[engine]);
-        let mut rest = messages;
-        while !rest.is_empty() {
-            let size = CHUNKS.iter().position(|size| *size <= rest.len()).unwrap_or(CHUNKS.len() - 1);
-            let (chunk, more) = rest.split_at(CHUNKS[size]);
-            rest = more;
-            on!(self.0, c => {
-                let mut query = sqlx::query(messages_sql[size]);
-                for m in chunk {
-                    query = query.bind(m.channel.to_string()).bind(m.position).bind(m.id.to_string())
-                        .bind(m.author.to_string()).bind(m.content.as_str()).bind(ids_json(&m.mentions))
-                        .bind(m.mentions_everyone).bind(m.poll.as_deref())
-                        .bind(m.replying_to.map(|id| id.to_string()))
-                        .bind(m.at.as_millisecond()).bind(m.at.as_millisecond());
-                }
-                query.execute(c).await.map(drop)
-            })?;
-            on!(self.0, c => {
-                let mut query = sqlx::query(events_sql[size]);
-                for m in chunk {
-                    query = query.bind(m.channel.to_string()).bind(m.seq)
-                        .bind(EventKind::MessageCreated.name()).bind(m.id.to_string())
-                        .bind(m.at.as_millisecond());
-                }
-                query.execute(c).await.map(drop)
-            })?;
+        if let Inner::Postgres(conn) = &mut self.0.0 {
+            let all = sqlx::query(postgres::INSERT_MESSAGES)
+                .bind(column(messages, |m| m.channel.to_string()))
+                .bind(column(messages, |m| m.position))
+                .bind(column(messages, |m| m.seq))
+                .bind(column(messages, |m| m.id.to_string()))
+                .bind(column(messages, |m| m.author.to_string()))
+                .bind(column(messages, |m| m.content.as_str()))
+                .bind(column(messages, |m| ids_json(&m.mentions)))
+                .bind(column(messages, |m| m.mentions_everyone))
+                .bind(column(messages, |m| m.poll.as_deref()))
+                .bind(column(messages, |m| m.replying_to.map(|id| id.to_string())))
+                .bind(column(messages, |m| m.at.as_millisecond()))
+                .bind(EventKind::MessageCreated.name());
+            Box::pin(all.execute(&mut **conn)).await?;
+            return Ok(());
+        }
+        for m in messages {
+            let (channel, id, at) = (m.channel.to_string(), m.id.to_string(), m.at.as_millisecond());
+            on!(self.0, c => sqlx::query(INSERT_MESSAGE).bind(&channel).bind(m.position).bind(&id)
+                .bind(m.author.to_string()).bind(&m.content).bind(ids_json(&m.mentions))
+                .bind(m.mentions_everyone).bind(&m.poll).bind(m.replying_to.map(|id| id.to_string()))
+                .bind(at).bind(at).execute(c).await.map(drop))?;
+            on!(self.0, c => sqlx::query(INSERT_EVENT).bind(&channel).bind(m.seq)
+                .bind(EventKind::MessageCreated.name()).bind(&id).bind(at).execute(c).await.map(drop))?;
         }
         Ok(())
     }
@@ -416,8 +392,7 @@ impl Tx {
     ) -> Result<i64, StoreError> {
         let seq: i64 = on!(self.0, c => sqlx::query_scalar(BUMP_SEQ)
             .bind(channel.to_string()).fetch_one(c).await)?;
-        let engine = usize::from(matches!(self.0.0, Inner::Postgres(_)));
-        on!(self.0, c => sqlx::query(EVENT_CHUNKS[engine][CHUNKS.len() - 1])
+        on!(self.0, c => sqlx::query(INSERT_EVENT)
             .bind(channel.to_string()).bind(seq).bind(kind.name()).bind(subject).bind(at.as_millisecond())
             .execute(c).await.map(drop))?;
         Ok(seq)
@@ -517,9 +492,8 @@ pub(crate) mod direct {
     }
 
     pub(crate) fn insert(conn: &Connection, messages: &[NewMessage]) -> Result<(), StoreError> {
-        let [.., message_sql] = MESSAGE_CHUNKS[0];
-        let [.., event_sql] = EVENT_CHUNKS[0];
-        let (mut insert, mut event) = (conn.prepare_cached(message_sql)?, conn.prepare_cached(event_sql)?);
+        let (mut insert, mut event) =
+            (conn.prepare_cached(INSERT_MESSAGE)?, conn.prepare_cached(INSERT_EVENT)?);
         for m in messages {
             let (channel, id, at) = (m.channel.to_string(), m.id.to_string(), m.at.as_millisecond());
             insert.execute((

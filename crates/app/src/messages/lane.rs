@@ -217,7 +217,6 @@ async fn redecide(
     batch: &[Pending],
     verdicts: &mut [Option<Verdict>],
 ) -> Result<(), StoreError> {
-    tx.hold_authority().await?;
     let oldest = batch.iter().map(|pending| pending.rev).min().unwrap_or(u64::MAX);
     let moved = tx.list_authority_since(oldest).await?;
     let Some(last) = moved.last() else { return Ok(()) };

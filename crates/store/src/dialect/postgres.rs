@@ -14,7 +14,14 @@ pub(crate) const BUMP_HEADS: &str = "WITH j AS (
 
 // The authority log as a lock: many may rely on what it says, or one may append. Fair in the order of
 // asking, held to the end of the transaction, and of this database alone.
-pub(crate) const HOLD_AUTHORITY: &str = "SELECT pg_advisory_xact_lock_shared(4702111234474983745)";
+macro_rules! hold_authority {
+    () => {
+        "SELECT pg_advisory_xact_lock_shared(4702111234474983745)"
+    };
+}
+pub(crate) const HOLD_AUTHORITY: &str = hold_authority!();
+/// How a transaction begins that sends.
+pub(crate) const BEGIN_APPEND: &str = concat!("BEGIN; ", hold_authority!());
 pub(crate) const MOVE_AUTHORITY: &str = "SELECT pg_advisory_xact_lock(4702111234474983745)";
 
 /// Whether a migration ever ran.
@@ -23,4 +30,20 @@ pub(crate) const IS_BEGUN: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT
 /// The server's time, in milliseconds.
 pub(crate) const CLOCK: &str = "SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint";
 
-pub(crate) const ALL: &[&str] = &[BUMP_HEADS, HOLD_AUTHORITY, MOVE_AUTHORITY, IS_BEGUN, CLOCK];
+// One array a column: as many rows as there are.
+pub(crate) const INSERT_MESSAGES: &str = "WITH new AS (
+         SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[],
+             $7::text[], $8::boolean[], $9::text[], $10::text[], $11::bigint[])
+         AS t (channel_id, position, seq, id, user_id, content, mentions, mentions_everyone, poll,
+             replying_to, at)
+     ), logged AS (
+         INSERT INTO events (channel_id, seq, kind, subject, at)
+         SELECT channel_id, seq, $12, id, at FROM new
+     )
+     INSERT INTO messages (channel_id, position, id, user_id, content, mentions, mentions_everyone, poll,
+         replying_to, created_at, updated_at)
+     SELECT channel_id, position, id, user_id, content, mentions, mentions_everyone, poll, replying_to, at, at
+     FROM new";
+
+pub(crate) const ALL: &[&str] =
+    &[BUMP_HEADS, HOLD_AUTHORITY, MOVE_AUTHORITY, INSERT_MESSAGES, IS_BEGUN, CLOCK];

@@ -67,7 +67,6 @@ async fn a_send_sees_what_its_transaction_did_and_the_log(db: &Db) {
     }];
     let seen = db.store.append(messages, move |messages, mut tx| {
         Box::pin(async move {
-            tx.hold_authority().await?;
             let none = (tx.find_message(post(1)).await?, tx.find_message_place(post(1)).await?);
             assert_eq!(none, (None, None));
             tx.insert_messages(messages).await?;
