@@ -111,6 +111,8 @@ pub struct Answer {
     pub status: u16,
     /// The body, or null if there was none.
     pub body: Value,
+    /// The same as it was sent.
+    pub text: String,
     /// The headers.
     pub headers: axum::http::HeaderMap,
 }
@@ -252,6 +254,7 @@ impl TestServer {
         Answer {
             status: parts.status.as_u16(),
             body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+            text: String::from_utf8_lossy(&bytes).into_owned(),
             headers: parts.headers,
         }
     }

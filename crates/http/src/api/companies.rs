@@ -12,7 +12,7 @@ use hallpass_core::role::Role;
 use hallpass_core::scope::{Scope, ScopeSet};
 use hallpass_core::statement::{KeyRights, MAX_RESOURCES, MAX_STATEMENTS, Pattern, Statement};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::{ListView, PageParams, UrlView, time};
@@ -59,7 +59,7 @@ pub(crate) struct CompanyListItem {
     member_count: i64,
     published_reviews_count: i64,
     #[schema(value_type = Option<Object>)]
-    metadata: Option<Value>,
+    metadata: Option<Box<RawValue>>,
     send_customer_emails: bool,
     target_audience: Option<String>,
     verified: bool,
@@ -94,7 +94,7 @@ fn item(found: &CompanyWithOwner) -> CompanyListItem {
         },
         member_count: company.member_count,
         published_reviews_count: 0,
-        metadata: company.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+        metadata: company.metadata.clone().and_then(|text| RawValue::from_string(text).ok()),
         send_customer_emails: company.send_customer_emails,
         target_audience: company.target_audience.clone(),
         verified: false,
@@ -211,15 +211,7 @@ fn country(code: &str) -> Result<String, ApiError> {
 }
 
 fn metadata(object: &Object) -> Result<String, ApiError> {
-    let text = serde_json::to_string(&object.0).unwrap_or_default();
-    if text.len() > MAX_METADATA_BYTES {
-        return Err(ApiError::unprocessable(
-            "too_long",
-            "metadata",
-            format!("metadata is larger than {MAX_METADATA_BYTES} bytes"),
-        ));
-    }
-    Ok(text)
+    object.checked("metadata", MAX_METADATA_BYTES)
 }
 
 /// Retrieve a company

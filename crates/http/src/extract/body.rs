@@ -1,6 +1,5 @@
 //! JSON bodies: limited in size and time, strict in form.
 
-use std::fmt;
 use std::ops::Deref;
 
 use axum::body::Body;
@@ -8,12 +7,14 @@ use axum::extract::{FromRequest, Request};
 use axum::http::header;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::{DeserializeOwned, Error as _, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::error::{ApiError, Code};
 use crate::state::Http;
+
+/// How deep a body may be nested.
+const MAX_BODY_DEPTH: usize = 32;
 
 /// A body that parsed, with its bytes for `Idempotency-Key`.
 pub(crate) struct JsonBody<T> {
@@ -144,90 +145,5 @@ fn nul_within(value: &Value) -> bool {
         Value::Array(items) => items.iter().any(nul_within),
         Value::Object(map) => map.iter().any(|(key, value)| key.contains('\0') || nul_within(value)),
         _ => false,
-    }
-}
-
-/// A free JSON object, such as `metadata`: no member twice, at most 16 deep.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Object(pub(crate) Map<String, Value>);
-
-const MAX_DEPTH: usize = 16;
-/// How deep a body may be nested.
-const MAX_BODY_DEPTH: usize = 32;
-
-impl<'de> Deserialize<'de> for Object {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Whole;
-        impl<'de> Visitor<'de> for Whole {
-            type Value = Object;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object, A::Error> {
-                members(map, MAX_DEPTH).map(Object)
-            }
-        }
-        deserializer.deserialize_map(Whole)
-    }
-}
-
-fn members<'de, A: MapAccess<'de>>(mut access: A, depth: usize) -> Result<Map<String, Value>, A::Error> {
-    if depth == 0 {
-        return Err(A::Error::custom(format!("too deep, expected at most {MAX_DEPTH} levels")));
-    }
-    let mut map = Map::new();
-    while let Some(key) = access.next_key::<String>()? {
-        let value = access.next_value_seed(Strict(depth - 1))?;
-        if map.insert(key, value).is_some() {
-            return Err(A::Error::custom("a member twice, expected each once"));
-        }
-    }
-    Ok(map)
-}
-
-struct Strict(usize);
-
-impl<'de> serde::de::DeserializeSeed<'de> for Strict {
-    type Value = Value;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Strict {
-    type Value = Value;
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-    fn visit_bool<E>(self, v: bool) -> Result<Value, E> {
-        Ok(Value::Bool(v))
-    }
-    fn visit_i64<E>(self, v: i64) -> Result<Value, E> {
-        Ok(v.into())
-    }
-    fn visit_u64<E>(self, v: u64) -> Result<Value, E> {
-        Ok(v.into())
-    }
-    fn visit_f64<E>(self, v: f64) -> Result<Value, E> {
-        Ok(serde_json::Number::from_f64(v).map_or(Value::Null, Value::Number))
-    }
-    fn visit_str<E>(self, v: &str) -> Result<Value, E> {
-        Ok(Value::String(v.to_owned()))
-    }
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        if self.0 == 0 {
-            return Err(A::Error::custom(format!("too deep, expected at most {MAX_DEPTH} levels")));
-        }
-        let mut items = Vec::new();
-        while let Some(item) = access.next_element_seed(Strict(self.0 - 1))? {
-            items.push(item);
-        }
-        Ok(Value::Array(items))
-    }
-    fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Value, A::Error> {
-        members(access, self.0).map(Value::Object)
     }
 }

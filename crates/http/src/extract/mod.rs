@@ -2,12 +2,14 @@
 
 mod auth;
 mod body;
+mod object;
 mod patch;
 mod path;
 mod query;
 
 pub(crate) use auth::Authed;
-pub(crate) use body::{JsonBody, Object, parse as parse_body};
+pub(crate) use body::{JsonBody, parse as parse_body};
+pub(crate) use object::Object;
 pub(crate) use patch::Patch;
 pub(crate) use path::{Param, Params2};
 pub(crate) use query::Query;
