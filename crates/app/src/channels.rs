@@ -130,6 +130,9 @@ impl App {
         patch: ChannelPatch,
     ) -> Result<(Arc<Channel>, bool), AppError> {
         let (channel, permit) = self.permit_channel(caller, Action::UpdateChannel, which).await?;
+        if patch == ChannelPatch::default() {
+            return Ok((channel, permit.moderates));
+        }
         let id = channel.id;
         let n = self
             .store

@@ -276,6 +276,9 @@ impl App {
         patch: CompanyPatch,
     ) -> Result<CompanyWithOwner, AppError> {
         self.permit(caller, Action::UpdateCompany, id, None, "company").await?;
+        if patch == CompanyPatch::default() {
+            return self.describe(id).await;
+        }
         let n = self
             .store
             .write((id, patch, self.clock.now()), |(id, patch, at), tx| {
@@ -304,6 +307,9 @@ impl App {
         explicit_scopes: Option<bool>,
         open_enrolment: Option<bool>,
     ) -> Result<(), AppError> {
+        if explicit_scopes.is_none() && open_enrolment.is_none() {
+            return self.describe(id).await.map(drop);
+        }
         let n = self
             .store
             .write((id, explicit_scopes, open_enrolment, self.clock.now()), |(id, scopes, open, at), tx| {

@@ -242,6 +242,9 @@ impl App {
         patch: ExperiencePatch,
     ) -> Result<ExperienceDetails, AppError> {
         self.permit_experience(caller, Action::UpdateExperience, id).await?;
+        if patch == ExperiencePatch::default() {
+            return self.experience_details(id).await;
+        }
         let n = self
             .store
             .write((id, patch, self.clock.now()), |(id, patch, at), tx| {

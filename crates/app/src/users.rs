@@ -149,6 +149,9 @@ impl App {
                     .to_owned(),
             });
         }
+        if patch == UserPatch::default() {
+            return Ok(());
+        }
         let home = user.home;
         let n = self
             .store

@@ -15,6 +15,7 @@ mod api {
     mod limits;
     mod lists;
     mod openapi;
+    mod patches;
     mod signing_keys;
     mod threats;
     mod user_sync;

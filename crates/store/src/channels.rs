@@ -62,7 +62,7 @@ const UPDATE: &str =
 pub(crate) const ALL: &[&str] = &[FIND, FIND_BY_EXPERIENCE, LIST_DOWN, LIST_UP, INSERT, INSERT_HEAD, UPDATE];
 
 /// What is changed of a channel's rules.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of ChannelRules")]
 pub struct ChannelPatch {
     pub admins_post: Option<bool>,

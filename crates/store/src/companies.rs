@@ -117,7 +117,7 @@ pub struct NewCompany {
 }
 
 /// What is changed of a company. The outer `Option`: whether; the inner: to what.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of Company")]
 pub struct CompanyPatch {
     pub title: Option<String>,

@@ -111,7 +111,7 @@ pub struct NewExperience {
 }
 
 /// What is changed of an experience.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of Experience")]
 pub struct ExperiencePatch {
     pub name: Option<String>,

@@ -158,7 +158,7 @@ pub struct NewUser {
 }
 
 /// What is changed of a user's global profile.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserPatch {
     /// A new username.
     pub username: Option<String>,
