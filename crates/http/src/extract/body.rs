@@ -1,5 +1,6 @@
 //! JSON bodies: limited in size and time, strict in form.
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use axum::body::Body;
@@ -8,13 +9,15 @@ use axum::http::header;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::error::{ApiError, Code};
 use crate::state::Http;
 
 /// How deep a body may be nested.
 const MAX_BODY_DEPTH: usize = 32;
+/// The longest name of a member, in bytes, that an error repeats: longer than any of ours.
+const MAX_NAMED: usize = 64;
 
 /// A body that parsed, with its bytes for `Idempotency-Key`.
 pub(crate) struct JsonBody<T> {
@@ -71,20 +74,14 @@ async fn read(body: Body, http: &Http) -> Result<Bytes, ApiError> {
 /// Parses a body; a fuzz target.
 ///
 /// # Errors
-/// 400 naming the parameter; 422 for a NUL character in any text.
+/// 400 naming the parameter; 422, naming it too, for a NUL character in any text.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     if is_deep(bytes) {
         let message = format!("the body is nested deeper than {MAX_BODY_DEPTH} levels");
         return Err(ApiError::new(Code::InvalidJson, message));
     }
     let value = serde_json::from_slice(bytes).map_err(|error| explain::<T>(bytes, &error))?;
-    if has_nul(bytes) {
-        return Err(ApiError {
-            detail: Some("nul_character"),
-            ..ApiError::new(Code::RuleBroken, "a text contains a NUL character")
-        });
-    }
-    Ok(value)
+    if has_nul(bytes) { Err(refuse_nul(bytes)) } else { Ok(value) }
 }
 
 /// Says which parameter did not fit. Only on the error path: tracking paths costs.
@@ -130,20 +127,30 @@ fn is_deep(bytes: &[u8]) -> bool {
     false
 }
 
-/// Whether a text in the body contains U+0000. It can only be there as an escape.
-fn has_nul(bytes: &[u8]) -> bool {
-    if !bytes.windows(6).any(|window| window == b"\\u0000") {
-        return false;
+/// Whether a text in some JSON contains U+0000, which can only be there as an escape.
+fn has_nul(json: &[u8]) -> bool {
+    let mut rest = json;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
+        if rest[at..].starts_with(b"\\u0000") {
+            return true;
+        }
+        // What it escapes may be a backslash itself.
+        rest = rest.get(at + 2..).unwrap_or_default();
     }
-    // Perhaps only an escaped backslash followed by "u0000".
-    serde_json::from_slice::<Value>(bytes).map_or(true, |value| nul_within(&value))
+    false
 }
 
-fn nul_within(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(nul_within),
-        Value::Object(map) => map.iter().any(|(key, value)| key.contains('\0') || nul_within(value)),
-        _ => false,
+/// Names the member of a body that has a NUL.
+fn refuse_nul(body: &[u8]) -> ApiError {
+    let members: BTreeMap<String, &RawValue> = serde_json::from_slice(body).unwrap_or_default();
+    let name = members.into_iter().find(|(_, value)| has_nul(value.get().as_bytes())).map(|(name, _)| name);
+    match name.filter(|name| name.len() <= MAX_NAMED && !name.contains('\0')) {
+        Some(name) => {
+            ApiError::unprocessable("nul_character", &name, format!("{name} contains a NUL character"))
+        }
+        None => ApiError {
+            detail: Some("nul_character"),
+            ..ApiError::new(Code::RuleBroken, "a text contains a NUL character")
+        },
     }
 }

@@ -3,7 +3,7 @@
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::state::Http;
 
 /// The one parameter of a path, decoded.
@@ -15,8 +15,7 @@ pub(crate) struct Params2(pub(crate) String, pub(crate) String);
 impl FromRequestParts<Http> for Param {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, ApiError> {
-        let Path(text) = Path::<String>::from_request_parts(parts, http).await.map_err(not_text)?;
-        checked(&text)?;
+        let [text] = texts(parts, http).await?;
         Ok(Self(text))
     }
 }
@@ -24,21 +23,20 @@ impl FromRequestParts<Http> for Param {
 impl FromRequestParts<Http> for Params2 {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, ApiError> {
-        let Path((a, b)) =
-            Path::<(String, String)>::from_request_parts(parts, http).await.map_err(not_text)?;
-        checked(&a)?;
-        checked(&b)?;
+        let [a, b] = texts(parts, http).await?;
         Ok(Self(a, b))
     }
 }
 
-fn not_text(_: axum::extract::rejection::PathRejection) -> ApiError {
-    ApiError::invalid("id", "the path is not text")
-}
-
-fn checked(text: &str) -> Result<(), ApiError> {
-    if text.contains('\0') {
-        return Err(ApiError::unprocessable("nul_character", "id", "the path contains a NUL character"));
+/// As many as the route names.
+async fn texts<const N: usize>(parts: &mut Parts, http: &Http) -> Result<[String; N], ApiError> {
+    let Path(named) = Path::<Vec<(String, String)>>::from_request_parts(parts, http)
+        .await
+        .map_err(|_| ApiError::invalid("id", "the path is not text"))?;
+    if let Some((name, _)) = named.iter().find(|(_, text)| text.contains('\0')) {
+        let message = format!("{name} contains a NUL character");
+        return Err(ApiError::unprocessable("nul_character", name, message));
     }
-    Ok(())
+    let texts: Vec<String> = named.into_iter().map(|(_, text)| text).collect();
+    texts.try_into().map_err(|_| ApiError::new(Code::Internal, "the route has other parameters"))
 }

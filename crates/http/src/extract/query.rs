@@ -23,17 +23,15 @@ impl FromRequestParts<Http> for Query {
     }
 }
 
-fn decode(text: &str) -> Result<String, ApiError> {
+/// Decodes a text of the parameter `name`.
+fn decode(name: &str, text: &str) -> Result<String, ApiError> {
     let spaced = text.replace('+', " ");
     let decoded = percent_decode_str(&spaced)
         .decode_utf8()
-        .map_err(|_| ApiError::invalid("query", "the query string is not UTF-8"))?;
+        .map_err(|_| ApiError::invalid(name, format!("{name} is not UTF-8")))?;
     if decoded.contains('\0') {
-        return Err(ApiError::unprocessable(
-            "nul_character",
-            "query",
-            "the query string contains a NUL character",
-        ));
+        let message = format!("{name} contains a NUL character");
+        return Err(ApiError::unprocessable("nul_character", name, message));
     }
     Ok(decoded.into_owned())
 }
@@ -46,7 +44,9 @@ impl Query {
             .filter(|pair| !pair.is_empty())
             .map(|pair| {
                 let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-                Ok((decode(key)?, decode(value)?))
+                let key = decode("query", key)?;
+                let value = decode(key.trim_end_matches("[]"), value)?;
+                Ok((key, value))
             })
             .collect::<Result<_, _>>()
             .map(Self)
