@@ -88,7 +88,7 @@ example-tests: binary
 
 soak:
 	@scripts/needs.sh cc postgresql
-	HALLPASS_SOAK=1 cargo test --locked --workspace --test kill
+	HALLPASS_SOAK=1 cargo test --locked --workspace --test process
 	fuzz/run.sh 300
 
 bench: build

@@ -64,8 +64,11 @@ pub fn fresh_durable_database() -> String {
 pub struct Server {
     bin: PathBuf,
     folder: PathBuf,
+    settings: Vec<&'static str>,
     databases: AtomicU32,
     supervisor: Child,
+    /// Once it was [killed](Self::kill) and started again.
+    again: Option<Child>,
 }
 
 impl Server {
@@ -121,7 +124,7 @@ impl Server {
             .process_group(0)
             .spawn()
             .expect("sh runs");
-        let server = Self { bin, folder, databases: AtomicU32::new(0), supervisor };
+        let server = Self { bin, folder, settings, databases: AtomicU32::new(0), supervisor, again: None };
         server.wait_until_ready();
         server
     }
@@ -157,6 +160,64 @@ impl Server {
         &self.folder
     }
 
+    /// `kill -9`: the server and, as they notice, all its processes are gone.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn kill(&mut self) {
+        let pid = fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("it runs");
+        run(&["kill".into(), "-9".into(), pid.lines().next().unwrap_or_default().into()]);
+        if let Some(mut again) = self.again.take() {
+            again.wait().expect("it is ours");
+        }
+    }
+
+    /// Starts it on what a [`kill`](Self::kill) left.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn start_again(&mut self) {
+        // While processes of the old one linger it refuses; each attempt is one of its own.
+        let deadline = Instant::now() + START_DEADLINE;
+        while self.again.is_none() {
+            let become_somebody: Vec<&str> = unprivileged(&self.folder).split_whitespace().collect();
+            let server = self.bin.join("postgres");
+            let mut command = match become_somebody.split_first() {
+                Some((first, rest)) => {
+                    let mut command = Command::new(first);
+                    command.args(rest).arg(server);
+                    command
+                }
+                None => Command::new(server),
+            };
+            let mut child = command
+                .arg("-D")
+                .arg(self.folder.join("data"))
+                .arg("-k")
+                .arg(&self.folder)
+                .args(self.settings.iter().flat_map(|setting| ["-c", setting]))
+                .current_dir(&self.folder)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .process_group(0)
+                .spawn()
+                .expect("postgres runs");
+            let mut ready = Command::new(self.bin.join("pg_isready"));
+            ready.args(["-q", "-U", "postgres", "-d", "postgres", "-h"]).arg(&self.folder);
+            loop {
+                assert!(Instant::now() < deadline, "PostgreSQL did not start again");
+                if child.try_wait().expect("it is ours").is_some() {
+                    break;
+                }
+                if ready.status().expect("pg_isready runs").success() {
+                    self.again = Some(child);
+                    break;
+                }
+            }
+        }
+    }
+
     fn wait_until_ready(&self) {
         let deadline = Instant::now() + START_DEADLINE;
         let mut ready = Command::new(self.bin.join("pg_isready"));
@@ -175,6 +236,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if let Some(mut again) = self.again.take() {
+            run(&["kill".into(), "-QUIT".into(), again.id().to_string().into()]);
+            drop(again.wait());
+        }
         drop(self.supervisor.stdin.take());
         drop(self.supervisor.wait());
     }

@@ -219,7 +219,7 @@ impl App {
         for message in found {
             let author = match items.last() {
                 // People write several in a row.
-                Some(last) if last.message.author == message.author => Arc::clone(&last.author),
+                Some(before) if before.message.author == message.author => Arc::clone(&before.author),
                 _ => self.shown(channel.company, message.author).await?,
             };
             items.push(MessageWithAuthor { message, author });

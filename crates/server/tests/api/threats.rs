@@ -248,6 +248,7 @@ async fn threat_08_read_only_fields_sent_through_every_write_change_nothing() {
         ),
         ("PATCH", format!("/experiences/{}", acme.experience), json!({ "name": "y" })),
         ("POST", format!("/experiences/{}/attach", acme.experience), json!({ "product_id": acme.product })),
+        ("POST", format!("/experiences/{}/detach", acme.experience), json!({ "product_id": acme.product })),
         ("POST", format!("/experiences/{}/duplicate", acme.experience), json!({ "name": "z" })),
         ("PATCH", format!("/chat_channels/{}", acme.channel), json!({ "ban_urls": true })),
         ("POST", "/messages".to_owned(), json!({ "channel_id": acme.channel, "content": "m" })),
@@ -290,6 +291,12 @@ async fn threat_08_read_only_fields_sent_through_every_write_change_nothing() {
         (&said["sub"], &said["scope"], &said["kind"]),
         (&json!(acme.user), &json!("chat:read"), &json!("minted"))
     );
+    // Revoking one thing revokes that thing.
+    let body = polluted(json!({ "jti": said["jti"] }));
+    assert_eq!(key.post("/access_tokens/revoke", body).await.ok(), json!({ "revoked": true }));
+    server.actor(text(&minted, "token")).get("/users/me").await.refused(401, "credential_revoked");
+    server.actor(&acme.token).get("/users/me").await.ok();
+    server.actor(text(&made, "secret_key")).get(&format!("/companies/{}", acme.account)).await.ok();
     let own = server
         .app
         .store()

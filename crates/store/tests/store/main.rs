@@ -8,6 +8,7 @@ mod fixtures;
 mod model;
 mod outage;
 mod plans;
+#[expect(dead_code, reason = "other tests kill the server")]
 #[path = "../../../testkit/src/postgres.rs"]
 #[expect(unreachable_pub, reason = "the crate it belongs to is the testkit, which others use")]
 mod postgres;

@@ -183,8 +183,14 @@ async fn lists_walk_both_ways_within_bounds(db: &Db) {
         let time = at(i64::try_from(n / 2).unwrap());
         commit!(db, new, tx => tx.insert_company(new, time));
     }
+    // One that somebody else owns.
+    db.company(30, 1, None).await;
     let all = (i64::MIN, i64::MAX);
-    for filter in [CompanyFilter::ChildrenOf(biz(1)), CompanyFilter::OwnedBy(user(2))] {
+    for filter in [
+        CompanyFilter::ChildrenOf(biz(1)),
+        CompanyFilter::OwnedBy(user(2)),
+        CompanyFilter::OwnedWithin(user(2), biz(1)),
+    ] {
         for descending in [false, true] {
             let mut walked = Vec::new();
             let mut scan = scan(descending, 3);
@@ -213,8 +219,17 @@ async fn lists_walk_both_ways_within_bounds(db: &Db) {
             assert_eq!(walked, if descending { vec![14] } else { vec![16, 17] });
         }
     }
-    let none = db.read().await.list_companies(&CompanyFilter::OwnedBy(user(9)), all, &scan(true, 9)).await;
-    assert_eq!(none.unwrap(), []);
+    for nothing in [
+        CompanyFilter::OwnedBy(user(9)),
+        CompanyFilter::OwnedWithin(user(9), biz(1)),
+        CompanyFilter::OwnedWithin(user(2), biz(30)),
+    ] {
+        assert_eq!(db.read().await.list_companies(&nothing, all, &scan(true, 9)).await.unwrap(), []);
+    }
+    // One's own account is within itself.
+    let one = CompanyFilter::OwnedWithin(user(2), biz(15));
+    let one = db.read().await.list_companies(&one, all, &scan(true, 9)).await.unwrap();
+    assert_eq!(one.iter().map(|company| company.id).collect::<Vec<_>>(), [biz(15)]);
 }
 
 async fn every_company_is_listed_by_its_id(db: &Db) {
