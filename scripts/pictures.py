@@ -10,16 +10,20 @@ about (a script error, a blocked file) and on a page that is wider than its wind
 import base64
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e" / "python"))
 
-from hallpass_dev import hallpass_dev  # noqa: E402
+from hallpass_dev import BINARY, hallpass_dev  # noqa: E402
 
-PAGES = [("start", "/"), ("reference", "/api")]
+DEV_PAGES = [("start", "/"), ("reference", "/api")]
+SERVE_PAGES = [("start-serve", "/")]
 SIZES = [("wide", 1280, 860), ("narrow", 320, 700)]
 # No services of the vendor's: the machine may have no network.
 FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars
@@ -105,22 +109,54 @@ class Chromium:
         self._process.wait()
 
 
+@contextmanager
+def hallpass_serve() -> Iterator[str]:
+    """Runs `hallpass serve` on an empty folder; its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory() as data:
+        process = subprocess.Popen(
+            [BINARY, "serve", "--data-dir", data, "--port", str(port)], stderr=subprocess.PIPE, text=True
+        )
+        try:
+            for line in process.stderr:
+                if "listening on" in line:
+                    break
+            else:
+                raise RuntimeError("hallpass serve ended")
+            yield url
+        finally:
+            process.terminate()
+            process.communicate()
+
+
+def take(browser: Chromium, url: str, pages: list[tuple[str, str]], folder: Path) -> list[str]:
+    """Pictures of pages in every form; what is wrong with them."""
+    wrong = []
+    for name, path in pages:
+        for size, width, height in SIZES:
+            for scheme in ("light", "dark"):
+                browser.show(url + path, width, height, scheme)
+                shown = browser.evaluate("document.documentElement.scrollWidth")
+                if shown > width:
+                    wrong.append(f"{path} is {shown} wide in a window of {width}")
+                file = folder / f"{name}-{size}-{scheme}.png"
+                file.write_bytes(browser.picture())
+                print(file)
+    return wrong
+
+
 def main() -> int:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    with hallpass_dev("--seed", "1") as hallpass, tempfile.TemporaryDirectory() as profile:
+    with tempfile.TemporaryDirectory() as profile:
         browser = Chromium(profile)
-        wrong = []
-        for name, path in PAGES:
-            for size, width, height in SIZES:
-                for scheme in ("light", "dark"):
-                    browser.show(hallpass.url + path, width, height, scheme)
-                    shown = browser.evaluate("document.documentElement.scrollWidth")
-                    if shown > width:
-                        wrong.append(f"{path} is {shown} wide in a window of {width}")
-                    file = folder / f"{name}-{size}-{scheme}.png"
-                    file.write_bytes(browser.picture())
-                    print(file)
+        with hallpass_dev("--seed", "1") as hallpass:
+            wrong = take(browser, hallpass.url, DEV_PAGES, folder)
+        with hallpass_serve() as url:
+            wrong += take(browser, url, SERVE_PAGES, folder)
         browser.close()
     wrong += browser.complaints
     print("\n".join(wrong), file=sys.stderr)
