@@ -139,6 +139,10 @@ impl From<StoreError> for AppError {
                 tracing::warn!(error = ?source, "the database is not available");
                 Self::Unavailable("the database is not available")
             }
+            StoreError::Unknown(source) => {
+                tracing::warn!(error = ?source, "the database went away under a commit");
+                Self::Unavailable("the database went away, and whether this was written is not known")
+            }
             StoreError::Corrupt { .. }
             | StoreError::Database(_)
             | StoreError::Panicked

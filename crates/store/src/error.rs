@@ -12,9 +12,12 @@ pub enum StoreError {
     /// The engine gave up on this transaction in favour of another one; trying again may succeed.
     #[error("the transaction lost against a concurrent one")]
     Serialization,
-    /// The database does not answer or cannot write: gone, full, overloaded.
+    /// The database does not answer or cannot write: gone, full, overloaded. Nothing was written.
     #[error("the database is not available")]
     Unavailable(#[source] Option<Cause>),
+    /// The database went away under a commit; it may have been written.
+    #[error("the outcome of the commit is not known")]
+    Unknown(#[source] Cause),
     /// A stored value does not parse.
     #[error("{table}.{column} of {id} does not parse")]
     Corrupt {

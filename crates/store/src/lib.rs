@@ -104,8 +104,9 @@ enum Pools {
 /// How often a transaction that lost is tried again.
 const MAX_ATTEMPTS: u32 = 10;
 
-/// How long a connection to PostgreSQL is trusted without being asked.
-const RESTED: Duration = Duration::from_secs(1);
+/// How long a connection to PostgreSQL is trusted without being asked: shorter than any restart of the
+/// server.
+const RESTED: Duration = Duration::from_millis(50);
 /// A checkpoint costs two syncs; every 32 MiB of log is often enough.
 const CHECKPOINT_PAGES: u32 = 8000;
 /// What the log is cut to after a checkpoint.
@@ -219,7 +220,8 @@ impl Store {
     /// It must not go on after an error of the store: an engine may have given the transaction up.
     ///
     /// # Errors
-    /// What `op` returns, or a [`StoreError`] if the commit failed; [`StoreError::Panicked`] if `op` did.
+    /// What `op` returns, or a [`StoreError`] if the commit failed, [`StoreError::Unknown`] if nobody can
+    /// tell; [`StoreError::Panicked`] if `op` did.
     pub async fn write<D, T, E, F>(&self, data: D, op: F) -> Result<T, E>
     where
         D: Send + Sync + 'static,
@@ -289,7 +291,7 @@ where
 {
     let conn = Box::pin(pool.acquire()).await.map_err(StoreError::from)?;
     let mut tx = Tx(Conn(Inner::Postgres(conn)));
-    execute(&mut tx, begin).await?;
+    execute(&mut tx, begin).await.map_err(StoreError::from)?;
     let outcome = writer::caught(data, op, &mut tx).await;
     let end = match &outcome {
         // In a transaction that a swallowed error has doomed, a bare COMMIT succeeds and rolls back.
@@ -304,7 +306,12 @@ where
             if let Inner::Postgres(conn) = tx.0.0 {
                 drop(conn.detach());
             }
-            Err(outcome.err().unwrap_or_else(|| end.into()))
+            Err(match outcome {
+                // What the server refuses, it has not done. Silence may mean either.
+                Ok(_) if end.as_database_error().is_none() => StoreError::Unknown(end.into()).into(),
+                Ok(_) => StoreError::from(end).into(),
+                Err(error) => error,
+            })
         }
     }
 }
@@ -342,7 +349,6 @@ pub fn statements(shared: bool) -> Vec<&'static str> {
 }
 
 /// Runs statements that take no parameters and return nothing of interest.
-async fn execute(conn: &mut Conn, statement: &'static str) -> Result<(), StoreError> {
-    conn::on!(conn, c => sqlx::raw_sql(statement).execute(c).await.map(drop))?;
-    Ok(())
+async fn execute(conn: &mut Conn, statement: &'static str) -> Result<(), sqlx::Error> {
+    conn::on!(conn, c => sqlx::raw_sql(statement).execute(c).await.map(drop))
 }

@@ -130,9 +130,14 @@ async fn run(store: &Store, batch: Vec<Pending>) -> Vec<Result<Verdict, AppError
     let batch = Arc::new(batch);
     match write(store, Arc::clone(&batch)).await {
         Ok(verdicts) => verdicts.into_iter().map(Ok).collect(),
-        Err(StoreError::Unavailable(source)) => {
+        Err(StoreError::Unknown(source)) => {
             tracing::warn!(error = ?source, messages = size, "a batch of messages has an unknown outcome");
             look_up(store, &batch).await
+        }
+        Err(StoreError::Unavailable(source)) => {
+            tracing::warn!(error = ?source, messages = size, "a batch of messages was not written");
+            let refused = || Err(AppError::Unavailable("the database is not available"));
+            (0..size).map(|_| refused()).collect()
         }
         Err(error) if size == 1 => vec![Err(error.into())],
         Err(error) => {
