@@ -6,6 +6,7 @@
 
 use hallpass_core::clock::draw;
 use hallpass_store::{Claim, StoreError, StoredAnswer};
+use jiff::Timestamp;
 
 use crate::App;
 use crate::caller::Caller;
@@ -40,6 +41,8 @@ pub struct Ticket {
     operation: u128,
     /// An earlier attempt may have got through to its commit.
     again: bool,
+    /// Good as long as the claim is still leased since then.
+    leased_at: Timestamp,
 }
 
 impl Ticket {
@@ -85,7 +88,9 @@ impl App {
             .await
             .map_err(|error: StoreError| AppError::from(error))?;
         match claim {
-            Claim::Mine { operation, again } => Ok(Ok(Ticket { scope, operation, again })),
+            Claim::Mine { operation, again, leased_at } => {
+                Ok(Ok(Ticket { scope, operation, again, leased_at }))
+            }
             Claim::Done(StoredAnswer { answer: None, .. }) => Err(AppError::conflict(
                 "idempotency_secret",
                 "the first answer to this idempotency key held a secret and is not kept",
@@ -103,7 +108,8 @@ impl App {
         }
     }
 
-    /// Keeps the answer for replays; none if it carried a secret.
+    /// Keeps the answer for replays; none if it carried a secret. Nothing happens if another attempt
+    /// has taken the claim over: it finds what this one did.
     ///
     /// # Errors
     /// Those of the store.
@@ -114,30 +120,33 @@ impl App {
         answer: Option<String>,
     ) -> Result<(), AppError> {
         self.store
-            .write((ticket.scope, StoredAnswer { status, answer }), |(scope, answer), tx| {
-                Box::pin(tx.complete_idempotency_key(scope, answer))
+            .write((ticket, StoredAnswer { status, answer }), |(ticket, answer), tx| {
+                Box::pin(tx.complete_idempotency_key(&ticket.scope, ticket.leased_at, answer))
             })
             .await
+            .map(drop)
             .map_err(|error: StoreError| AppError::from(error))
     }
 
-    /// Gives a claim back. With `did_nothing` the next attempt may even have another body; without, it
-    /// takes over under the same operation id, because this one may have got through.
+    /// Gives a claim back, unless another attempt has taken it over. If nothing was done, by this attempt
+    /// or one before it, the next may even have another body; else it takes over under the same
+    /// operation id, to find what got through.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn release_idempotency(&self, ticket: Ticket, did_nothing: bool) -> Result<(), AppError> {
         self.store
-            .write((ticket.scope, did_nothing), |(scope, did_nothing), tx| {
+            .write((ticket, did_nothing), |(ticket, did_nothing), tx| {
                 Box::pin(async move {
-                    if *did_nothing {
-                        tx.release_idempotency_key(scope).await
+                    if *did_nothing && !ticket.again {
+                        tx.release_idempotency_key(&ticket.scope, ticket.leased_at).await
                     } else {
-                        tx.relax_idempotency_key(scope).await
+                        tx.relax_idempotency_key(&ticket.scope, ticket.leased_at).await
                     }
                 })
             })
             .await
+            .map(drop)
             .map_err(|error: StoreError| AppError::from(error))
     }
 

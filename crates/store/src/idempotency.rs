@@ -10,9 +10,13 @@ const CLAIM: &str = "INSERT INTO idempotency_keys (scope_hash, body_hash, operat
 const FIND: &str = "SELECT body_hash, status, answer, leased_at FROM idempotency_keys WHERE scope_hash = $1";
 const TAKE_OVER: &str = "UPDATE idempotency_keys SET leased_at = $3
      WHERE scope_hash = $1 AND leased_at = $2 AND status IS NULL RETURNING operation";
-const RELAX: &str = "UPDATE idempotency_keys SET leased_at = 0 WHERE scope_hash = $1 AND status IS NULL";
-const COMPLETE: &str = "UPDATE idempotency_keys SET status = $2, answer = $3 WHERE scope_hash = $1";
-const RELEASE: &str = "DELETE FROM idempotency_keys WHERE scope_hash = $1 AND status IS NULL";
+// Who holds a claim names its lease: an attempt that outlived it touches nobody else's.
+const RELAX: &str = "UPDATE idempotency_keys SET leased_at = 0
+     WHERE scope_hash = $1 AND leased_at = $2 AND status IS NULL RETURNING operation";
+const COMPLETE: &str = "UPDATE idempotency_keys SET status = $3, answer = $4
+     WHERE scope_hash = $1 AND leased_at = $2 AND status IS NULL RETURNING operation";
+const RELEASE: &str = "DELETE FROM idempotency_keys
+     WHERE scope_hash = $1 AND leased_at = $2 AND status IS NULL RETURNING operation";
 const EXPIRE: &str = "DELETE FROM idempotency_keys WHERE scope_hash = $1 AND created_at < $2";
 const PRUNE: &str = "DELETE FROM idempotency_keys WHERE created_at < $1";
 
@@ -36,6 +40,8 @@ pub enum Claim {
         operation: u128,
         /// An earlier attempt may have got through to the commit.
         again: bool,
+        /// Since when it is ours, to the millisecond: no other attempt under this key has the same.
+        leased_at: Timestamp,
     },
     /// Done before.
     Done(StoredAnswer),
@@ -66,14 +72,14 @@ impl Tx {
         operation: u128,
         now: Timestamp,
     ) -> Result<Claim, StoreError> {
-        let now = now.as_millisecond();
+        let (leased_at, now) = (now, now.as_millisecond());
         on!(self.0, c => sqlx::query(EXPIRE)
             .bind(scope.to_vec()).bind(now - KEPT_MILLIS).execute(c).await.map(drop))?;
         let claimed: Option<String> = on!(self.0, c => sqlx::query_scalar(CLAIM)
             .bind(scope.to_vec()).bind(body.to_vec()).bind(format!("{operation:032x}")).bind(now)
             .fetch_optional(c).await)?;
         if claimed.is_some() {
-            return Ok(Claim::Mine { operation, again: false });
+            return Ok(Claim::Mine { operation, again: false, leased_at });
         }
         let row: Option<Row> =
             on!(self.0, c => sqlx::query_as(FIND).bind(scope.to_vec()).fetch_optional(c).await)?;
@@ -95,31 +101,43 @@ impl Tx {
             .bind(scope.to_vec()).bind(row.leased_at).bind(now).fetch_optional(c).await)?;
         let Some(operation) = taken else { return Ok(Claim::Busy) };
         let operation = u128::from_str_radix(&operation, 16).map_err(|_| corrupt("operation"))?;
-        Ok(Claim::Mine { operation, again: true })
+        Ok(Claim::Mine { operation, again: true, leased_at })
     }
 
-    /// Keeps the answer.
+    /// Keeps the answer; `false` if the claim is another attempt's by now.
     pub async fn complete_idempotency_key(
         &mut self,
         scope: &[u8; 32],
+        leased_at: Timestamp,
         answer: &StoredAnswer,
-    ) -> Result<(), StoreError> {
-        on!(self.0, c => sqlx::query(COMPLETE)
-            .bind(scope.to_vec()).bind(i64::from(answer.status)).bind(&answer.answer)
-            .execute(c).await.map(drop))?;
-        Ok(())
+    ) -> Result<bool, StoreError> {
+        let ours: Option<String> = on!(self.0, c => sqlx::query_scalar(COMPLETE)
+            .bind(scope.to_vec()).bind(leased_at.as_millisecond()).bind(i64::from(answer.status))
+            .bind(&answer.answer).fetch_optional(c).await)?;
+        Ok(ours.is_some())
     }
 
-    /// Lets the next attempt take over at once, under the same operation id.
-    pub async fn relax_idempotency_key(&mut self, scope: &[u8; 32]) -> Result<(), StoreError> {
-        on!(self.0, c => sqlx::query(RELAX).bind(scope.to_vec()).execute(c).await.map(drop))?;
-        Ok(())
+    /// Lets the next attempt take over at once, under the same operation id; `false` if another one
+    /// did already.
+    pub async fn relax_idempotency_key(
+        &mut self,
+        scope: &[u8; 32],
+        leased_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let ours: Option<String> = on!(self.0, c => sqlx::query_scalar(RELAX)
+            .bind(scope.to_vec()).bind(leased_at.as_millisecond()).fetch_optional(c).await)?;
+        Ok(ours.is_some())
     }
 
-    /// Gives a claim back: the operation did nothing.
-    pub async fn release_idempotency_key(&mut self, scope: &[u8; 32]) -> Result<(), StoreError> {
-        on!(self.0, c => sqlx::query(RELEASE).bind(scope.to_vec()).execute(c).await.map(drop))?;
-        Ok(())
+    /// Gives a claim back: the operation did nothing; `false` if the claim is another attempt's by now.
+    pub async fn release_idempotency_key(
+        &mut self,
+        scope: &[u8; 32],
+        leased_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let ours: Option<String> = on!(self.0, c => sqlx::query_scalar(RELEASE)
+            .bind(scope.to_vec()).bind(leased_at.as_millisecond()).fetch_optional(c).await)?;
+        Ok(ours.is_some())
     }
 
     /// Forgets keys from before `before`.

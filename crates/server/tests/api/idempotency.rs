@@ -1,5 +1,6 @@
 //! `Idempotency-Key`: once per key, credential, company and path.
 
+use hallpass_app::{AppError, IdempotencyScope};
 use hallpass_core::role::Role;
 use hallpass_testkit::TestServer;
 use jiff::SignedDuration;
@@ -170,6 +171,33 @@ async fn a_refused_attempt_does_not_use_the_key_up() {
     let absent = enrolment("biz_01KDWPVNG0W1GTXMFFD0000001".parse().unwrap(), "a@a.test", "a");
     once(&server, &acme.key, "/companies", "k", absent).await.refused(404, "not_found");
     once(&server, &acme.key, "/companies", "k", enrolment(acme.company, "a@a.test", "a")).await.ok();
+}
+
+/// An attempt that took longer than its lease, and ends when another one has taken over.
+#[tokio::test]
+async fn who_outlived_the_lease_neither_frees_nor_answers_the_key() {
+    let server = TestServer::start().await;
+    let acme = tenant(&server, "acme").await;
+    let app = &server.app;
+    let caller = app.authenticate(&acme.token).await.unwrap();
+    let scope = |body| IdempotencyScope { operation: "o", path: "", key: "k", body };
+    let claim = async |body| app.claim_idempotency(&caller, scope(body)).await;
+    let first = claim(b"one").await.unwrap().unwrap();
+    server.clock.advance(SignedDuration::from_secs(61));
+    let second = claim(b"one").await.unwrap().unwrap();
+    assert_eq!((second.bits(), second.is_again()), (first.bits(), true));
+    app.release_idempotency(first, true).await.unwrap();
+    app.release_idempotency(first, false).await.unwrap();
+    app.complete_idempotency(first, 200, Some("late".to_owned())).await.unwrap();
+    assert!(matches!(claim(b"one").await, Err(AppError::Conflict { code: "idempotency_busy", .. })));
+    // Refused, which does not mean that the first one did nothing: the bits stay.
+    app.release_idempotency(second, true).await.unwrap();
+    assert!(matches!(claim(b"two").await, Err(AppError::Conflict { code: "idempotency_mismatch", .. })));
+    let third = claim(b"one").await.unwrap().unwrap();
+    assert_eq!((third.bits(), third.is_again()), (first.bits(), true));
+    app.complete_idempotency(third, 200, Some("in time".to_owned())).await.unwrap();
+    app.complete_idempotency(first, 200, Some("late".to_owned())).await.unwrap();
+    assert_eq!(claim(b"one").await.unwrap().unwrap_err().answer, "in time");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use hallpass_core::entity::ApiKey;
 use hallpass_core::id::{ApiKeyId, MemberId};
 use hallpass_core::role::Role;
 use hallpass_core::statement::KeyRights;
-use hallpass_store::{Claim, Database, HeadBump, NewApiKey, Store, StoreError};
+use hallpass_store::{Claim, Database, HeadBump, NewApiKey, Store, StoreError, StoredAnswer};
 use tokio::sync::{Barrier, Notify, Semaphore};
 
 use crate::fixtures::*;
@@ -23,6 +23,7 @@ mod both {
         a_limit_counted_under_the_companys_lock_holds,
         a_member_joins_once_and_is_counted_once,
         one_attempt_takes_over_a_dead_claim,
+        who_takes_over_keeps_the_claim,
         readers_see_the_authority_log_grow_without_gaps,
         an_operation_that_panics_fails_alone,
         a_caller_that_leaves_does_not_tear_the_write,
@@ -104,12 +105,61 @@ mod both {
             let first = join_all((1..=8).map(|operation| claim(operation, 0))).await;
             let mine: Vec<Claim> =
                 first.into_iter().map(Result::unwrap).filter(|c| *c != Claim::Busy).collect();
-            let [Claim::Mine { operation, again: false }] = mine[..] else { panic!("{mine:?}") };
+            let [Claim::Mine { operation, again: false, .. }] = mine[..] else { panic!("{mine:?}") };
             // That one died; its lease is over.
             let second = join_all((11..=18).map(|operation| claim(operation, 60_000))).await;
             let mine: Vec<Claim> =
                 second.into_iter().map(Result::unwrap).filter(|c| *c != Claim::Busy).collect();
-            assert_eq!(mine, [Claim::Mine { operation, again: true }]);
+            assert_eq!(mine, [Claim::Mine { operation, again: true, leased_at: at(60_000) }]);
+        }
+    }
+
+    /// An attempt whose lease is over ends just as the next one takes over.
+    async fn who_takes_over_keeps_the_claim(db: &Db) {
+        for round in 0..60_u8 {
+            let scope = [round; 32];
+            let claim = |operation, now| {
+                db.store.write((), move |(), tx| {
+                    Box::pin(async move { tx.claim_idempotency_key(&scope, &[1; 32], operation, now).await })
+                })
+            };
+            let complete = |leased_at| {
+                let answer = StoredAnswer { status: 200, answer: None };
+                db.store.write(answer, move |answer, tx| {
+                    Box::pin(async move { tx.complete_idempotency_key(&scope, leased_at, answer).await })
+                })
+            };
+            claim(1, at(0)).await.unwrap();
+            let late = async {
+                match round % 3 {
+                    0 => complete(at(0)).await,
+                    1 => {
+                        db.store
+                            .write((), move |(), tx| {
+                                Box::pin(async move { tx.release_idempotency_key(&scope, at(0)).await })
+                            })
+                            .await
+                    }
+                    _ => {
+                        db.store
+                            .write((), move |(), tx| {
+                                Box::pin(async move { tx.relax_idempotency_key(&scope, at(0)).await })
+                            })
+                            .await
+                    }
+                }
+            };
+            let (late, next) = tokio::join!(late, claim(2, at(60_000)));
+            let next = match next.unwrap() {
+                // Let go while it was being taken over.
+                Claim::Busy => claim(3, at(60_001)).await.unwrap(),
+                next => next,
+            };
+            match next {
+                Claim::Mine { leased_at, .. } => assert!(complete(leased_at).await.unwrap()),
+                Claim::Done(_) => assert!(late.unwrap() && round % 3 == 0),
+                other => panic!("{other:?}"),
+            }
         }
     }
 
@@ -377,10 +427,10 @@ async fn a_claim_released_under_a_waiting_one_is_not_an_error() {
                 })
                 .await
                 .unwrap();
-            if matches!(claim, Claim::Mine { .. }) {
+            if let Claim::Mine { leased_at, .. } = claim {
                 store
                     .write((), move |(), tx| {
-                        Box::pin(async move { tx.release_idempotency_key(&[round; 32]).await })
+                        Box::pin(async move { tx.release_idempotency_key(&[round; 32], leased_at).await })
                     })
                     .await
                     .unwrap();
