@@ -57,6 +57,7 @@ impl App {
         }
         // Read before anything is decided: a later narrowing is newer than this token.
         let rev = self.authority.rev();
+        self.must_live(caller)?;
         let company = self.company(company_id).await?.ok_or(AppError::NotFound("company"))?;
         if !self.reaches(key, &company).await? {
             return Err(AppError::NotFound("company"));

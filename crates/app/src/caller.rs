@@ -59,11 +59,10 @@ pub(crate) struct TokenCache {
         quick_cache::UnitWeighter,
         ahash::RandomState,
     >,
-    authority: Arc<Authority>,
 }
 
 impl TokenCache {
-    pub(crate) fn new(authority: &Arc<Authority>) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             entries: quick_cache::sync::Cache::with(
                 20_000,
@@ -72,7 +71,6 @@ impl TokenCache {
                 ahash::RandomState::new(),
                 quick_cache::sync::DefaultLifecycle::default(),
             ),
-            authority: Arc::clone(authority),
         }
     }
 }
@@ -91,6 +89,20 @@ impl VerifiedToken {
         subjects.extend(claims.sid.clone().map(Change::Session));
         subjects.extend(claims.grant.clone().map(Change::Grant));
         subjects
+    }
+
+    /// Whether the log, as far as it is applied, has killed it: an integer comparison as long as the log
+    /// has not moved.
+    fn is_killed(&self, authority: &Authority) -> bool {
+        let rev = authority.rev();
+        if self.checked_rev.load(Ordering::Acquire) >= rev {
+            return false;
+        }
+        let killed = authority.killed(self.claims.rev, &self.subjects);
+        if !killed {
+            self.checked_rev.fetch_max(rev, Ordering::AcqRel);
+        }
+        killed
     }
 }
 
@@ -177,11 +189,8 @@ impl App {
             self.tokens.entries.remove(&hash);
             return Err(AppError::Unauthenticated(Unauthenticated::Expired));
         }
-        if token.checked_rev.load(Ordering::Acquire) < rev {
-            if self.tokens.authority.killed(token.claims.rev, &token.subjects) {
-                return Err(AppError::Unauthenticated(Unauthenticated::Revoked));
-            }
-            token.checked_rev.fetch_max(rev, Ordering::AcqRel);
+        if token.is_killed(&self.authority) {
+            return Err(AppError::Unauthenticated(Unauthenticated::Revoked));
         }
         self.must_stand(&token, now).await?;
         Ok(Caller::User(UserCaller { token }))
@@ -210,9 +219,7 @@ impl App {
         let revoked = || AppError::Unauthenticated(Unauthenticated::Revoked);
         match caller {
             Caller::User(user) => {
-                if self.authority.killed(user.token.claims.rev, &user.token.subjects) {
-                    return Err(revoked());
-                }
+                self.must_live(caller)?;
                 self.must_stand(&user.token, now).await?;
                 Ok(caller.clone())
             }
@@ -223,6 +230,16 @@ impl App {
                 Ok(Caller::Key(Arc::new(LiveKey { key: (*key).clone(), noted_minute })))
             }
         }
+    }
+
+    /// Refuses a credential that was killed since it was authenticated: a body may take its time.
+    pub(crate) fn must_live(&self, caller: &Caller) -> Result<(), AppError> {
+        let killed = match caller {
+            // A key does not come back from being revoked.
+            Caller::Key(live) => self.authority.killed(0, [&Change::Key(live.key.id)]),
+            Caller::User(user) => user.token.is_killed(&self.authority),
+        };
+        if killed { Err(AppError::Unauthenticated(Unauthenticated::Revoked)) } else { Ok(()) }
     }
 
     async fn verify(&self, bearer: &str, rev: u64) -> Result<VerifiedToken, AppError> {
@@ -315,6 +332,7 @@ impl App {
         company: CompanyId,
         place: Option<(Place, &str)>,
     ) -> Result<Facts, AppError> {
+        self.must_live(caller)?;
         let inner = place.map(|(_, inner)| inner);
         let place = place.map(|(place, _)| place);
         let nothing = Facts { reaches: false, credential: ScopeSet::EMPTY, actor: Actor::Key, place };

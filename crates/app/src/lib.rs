@@ -170,7 +170,7 @@ impl App {
             cursors: CursorKey::derive(&parts.master),
             idempotency: parts.master.derive_mac("idempotency"),
             limits: limits::Limiter::new(parts.limits),
-            tokens: caller::TokenCache::new(&authority),
+            tokens: caller::TokenCache::new(),
             keys_by_hash: Cache::new(&authority, 10_000),
             keys: Cache::new(&authority, 10_000),
             companies: Cache::new(&authority, 20_000),

@@ -1,13 +1,20 @@
 //! The authority log: what narrows bites here at once and on every node within a second.
 
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use futures_util::stream;
 use hallpass_core::id::{CompanyId, UserId};
 use hallpass_core::role::Role;
 use hallpass_core::statement::KeyRights;
-use hallpass_testkit::{Answer, CHAT_SCOPES, TestServer};
+use hallpass_testkit::{Answer, Body, CHAT_SCOPES, TestServer};
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
-use super::given::{Lasting, claims, enrolment, eventually, may, refused_within_a_second, text, two_nodes};
+use super::given::{
+    Lasting, claims, enrolment, eventually, may, refused_within_a_second, request, text, two_nodes,
+};
 
 /// A company, a user of it whose token is warm, and a private channel the user was let into.
 struct World {
@@ -135,6 +142,61 @@ async fn a_revoked_key_and_what_it_minted_are_dead_on_every_node() {
     refused_within_a_second(&b, mint, dead, "the key").await;
     // The other key of the company goes on.
     b.actor(&world.key).mint(world.company, &world.user, &[]).await.ok();
+}
+
+/// Sends a request whose body arrives only after `narrow` was done, which begins once the credential has
+/// been accepted.
+async fn meanwhile(
+    server: &TestServer,
+    bearer: &str,
+    path: &str,
+    body: Value,
+    narrow: impl Future<Output = ()>,
+) -> Answer {
+    let (accepted, narrowed) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let signals = (Arc::clone(&accepted), Arc::clone(&narrowed));
+    let body = stream::once(async move {
+        signals.0.add_permits(1);
+        drop(signals.1.acquire().await);
+        Ok::<_, Infallible>(body.to_string())
+    });
+    let bearer = format!("Bearer {bearer}");
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let sending = server.send(request("POST", &format!("/api/v1{path}"), &headers, Body::from_stream(body)));
+    let narrowing = async {
+        drop(accepted.acquire().await);
+        narrow.await;
+        narrowed.add_permits(1);
+    };
+    tokio::join!(sending, narrowing).0
+}
+
+#[tokio::test]
+async fn a_credential_that_is_revoked_while_the_body_arrives_does_nothing() {
+    let server = TestServer::start().await;
+    let w = world(&server).await;
+    let say = json!({ "channel_id": w.channel, "content": "too late" });
+    let revoke = async |body: Value| {
+        server.actor(&w.key).post("/access_tokens/revoke", body).await.ok();
+    };
+    let by_token =
+        meanwhile(&server, &w.token, "/messages", say.clone(), revoke(json!({ "token": w.token })));
+    by_token.await.refused(401, "credential_revoked");
+    let fresh = server.actor(&w.minter).mint(w.company, &w.user, &CHAT_SCOPES).await.ok();
+    let by_user = revoke(json!({ "user_id": w.user, "company_id": w.company }));
+    let by_user = meanwhile(&server, text(&fresh, "token"), "/messages", say.clone(), by_user);
+    by_user.await.refused(401, "credential_revoked");
+    let by_key = revoke(json!({ "api_key_id": w.minter_id }));
+    let by_key = meanwhile(&server, &w.minter, "/messages", say, by_key);
+    by_key.await.refused(401, "credential_revoked");
+    let body = json!({ "child_company_id": w.company, "role": "admin", "name": "minter" });
+    let other = server.actor(&w.key).post(&format!("/companies/{}/api_keys", w.company), body).await.ok();
+    let mint = json!({ "company_id": w.company, "user_id": w.user });
+    let by_key = revoke(json!({ "api_key_id": other["id"] }));
+    let by_key = meanwhile(&server, text(&other, "secret_key"), "/access_tokens", mint, by_key);
+    by_key.await.refused(401, "credential_revoked");
+    let listed = server.actor(&w.key).get(&format!("/messages?channel_id={}", w.channel)).await.ok();
+    assert_eq!(listed["data"], json!([]));
 }
 
 #[tokio::test]
