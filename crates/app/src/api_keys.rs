@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use crate::access_tokens::listed;
 use crate::caller::{Caller, rights_on};
 use crate::error::AppError;
+use crate::idempotency::secret_is_gone;
 use crate::{App, Ticket};
 
 /// The most live keys of one company.
@@ -101,7 +102,8 @@ impl App {
     /// Makes a key, unconditionally: for the command line and first starts.
     ///
     /// # Errors
-    /// [`AppError::Conflict`] if the company has its hundred live keys.
+    /// [`AppError::Conflict`] if the company has its hundred live keys, or an earlier attempt made the
+    /// key.
     pub async fn make_api_key(
         &self,
         ask: CreateApiKey,
@@ -145,9 +147,13 @@ impl App {
             revoked_at: None,
         };
         let new = NewApiKey { key: key.clone(), secret_hash: secret.hash().0 };
+        let again = ticket.is_some_and(|ticket| ticket.is_again());
         self.store
-            .write((new, now), |(new, now), tx| {
+            .write((new, again, now), |(new, again, now), tx| {
                 Box::pin(async move {
+                    if *again && tx.find_api_key(new.key.id).await?.is_some() {
+                        return Err(secret_is_gone());
+                    }
                     if !tx.lock_company(new.key.company).await? {
                         return Err(AppError::NotFound("company"));
                     }

@@ -55,6 +55,15 @@ impl Ticket {
     pub fn is_again(&self) -> bool {
         self.again
     }
+
+    /// What to tell of an attempt that failed.
+    pub fn explain(&self, error: AppError) -> AppError {
+        match error {
+            // Its ids are nobody else's: an earlier attempt was committing. The next one finds them.
+            AppError::Conflict { code: "conflict", .. } if self.again => busy(),
+            error => error,
+        }
+    }
 }
 
 impl App {
@@ -91,20 +100,13 @@ impl App {
             Claim::Mine { operation, again, leased_at } => {
                 Ok(Ok(Ticket { scope, operation, again, leased_at }))
             }
-            Claim::Done(StoredAnswer { answer: None, .. }) => Err(AppError::conflict(
-                "idempotency_secret",
-                "the first answer to this idempotency key held a secret and is not kept",
-            )),
+            Claim::Done(StoredAnswer { answer: None, .. }) => Err(secret_is_gone()),
             Claim::Done(StoredAnswer { status, answer: Some(answer) }) => Ok(Err(Replay { status, answer })),
             Claim::OtherBody => Err(AppError::conflict(
                 "idempotency_mismatch",
                 "this idempotency key was used before with another body",
             )),
-            Claim::Busy => Err(AppError::Conflict {
-                code: "idempotency_busy",
-                message: "the first request with this idempotency key is still under way".to_owned(),
-                permanent: false,
-            }),
+            Claim::Busy => Err(busy()),
         }
     }
 
@@ -162,4 +164,20 @@ impl App {
     pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
         draw(&*self.entropy)
     }
+}
+
+fn busy() -> AppError {
+    AppError::Conflict {
+        code: "idempotency_busy",
+        message: "the first request with this idempotency key is still under way".to_owned(),
+        permanent: false,
+    }
+}
+
+/// Whoever asks again for a secret.
+pub(crate) fn secret_is_gone() -> AppError {
+    AppError::conflict(
+        "idempotency_secret",
+        "the first answer to this idempotency key held a secret and is not kept",
+    )
 }

@@ -60,7 +60,7 @@ codes! {
     RuleBroken = "rule_broken", UNPROCESSABLE_ENTITY, "unprocessable", "well-formed, but against a rule; see `code`";
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "rate_limit_exceeded", "wait as long as retry-after says";
     Internal = "internal", INTERNAL_SERVER_ERROR, "internal_server_error", "a fault of the server's; it has been logged";
-    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "unavailable", "try again; nothing was done";
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "unavailable", "try again, a POST with the same Idempotency-Key; a write may have been done";
 }
 
 /// An error on its way to the client.

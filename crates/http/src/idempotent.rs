@@ -94,7 +94,10 @@ impl Post {
                 Ok(value) => {
                     let answer = to_json(&value);
                     let kept = (!self.secret).then(|| String::from_utf8_lossy(&answer).into_owned());
-                    app.complete_idempotency(ticket, 200, kept).await?;
+                    // Done is done; whoever asks again finds it by its ids.
+                    if let Err(error) = app.complete_idempotency(ticket, 200, kept).await {
+                        tracing::warn!(error = %error, "an answer was not kept for its idempotency key");
+                    }
                     Ok(Answer::Fresh(answer))
                 }
                 Err(error) => {
@@ -102,7 +105,7 @@ impl Post {
                     if let Err(error) = app.release_idempotency(ticket, did_nothing).await {
                         tracing::warn!(error = %error, "an idempotency key stays claimed for a minute");
                     }
-                    Err(ApiError::from(error))
+                    Err(ApiError::from(ticket.explain(error)))
                 }
             }
         });

@@ -60,7 +60,7 @@ const STATUSES: [(&str, &str); 12] = [
     ("415", "the body is not JSON"),
     ("422", "well-formed, but against a rule"),
     ("429", "too many requests"),
-    ("503", "try again; nothing was done"),
+    ("503", "try again; a write may have been done"),
 ];
 
 /// Whether a body must be sent: an absent one is an object without fields.

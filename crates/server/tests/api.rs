@@ -14,6 +14,7 @@ mod api {
     mod idempotency;
     mod limits;
     mod lists;
+    mod lost_commits;
     mod openapi;
     mod patches;
     mod signing_keys;
