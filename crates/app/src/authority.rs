@@ -8,7 +8,12 @@
 //!    reload, never a wrong answer.
 //! 4. Kills are exact: a token carries the `rev` of its issuing, and dies by a later kill of one of
 //!    its subjects.
-//! 5. A node that has not read the log for a second answers nobody ([`Authority::is_fresh`]).
+//! 5. What is pruned is forgotten together with its number: a token from before it is dead, whatever
+//!    the clocks say.
+//! 6. Each read begins with the newest entry that was applied. If it is not there as it was, the log was
+//!    pruned past this node, or it is another log: a backup, or a replica that lacked the end of it.
+//!    Then everything is read anew, and a [leap](Change::Leap) makes what comes newer than anything before.
+//! 7. A node that has not read the log for a second answers nobody ([`Authority::is_fresh`]).
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -19,6 +24,7 @@ use ahash::AHashMap;
 use hallpass_core::Clock;
 use hallpass_core::authority::{Change, Entry};
 use hallpass_store::{Conn, Store, StoreError};
+use jiff::Timestamp;
 use parking_lot::RwLock;
 use tokio::sync::{Notify, watch};
 
@@ -39,10 +45,19 @@ pub struct Authority {
     read_at_nanos: AtomicU64,
     stripes: Box<[AtomicU64]>,
     kills: RwLock<AHashMap<Change, u64>>,
+    /// Tokens with a smaller `rev` may have been killed by what was pruned.
+    floor: AtomicU64,
     keys_rev: AtomicU64,
     hasten: Notify,
-    // Held for good, so that a crowded pool cannot make this node stale.
-    reader: tokio::sync::Mutex<Option<Conn>>,
+    reader: tokio::sync::Mutex<Reader>,
+}
+
+#[derive(Default)]
+struct Reader {
+    /// Held for good, so that a crowded pool cannot make this node stale.
+    conn: Option<Conn>,
+    /// The newest entry applied.
+    last: Option<Entry>,
 }
 
 /// Which stripes a cached thing depends on.
@@ -64,13 +79,14 @@ impl Authority {
             read_at_nanos: AtomicU64::new(0),
             stripes: (0..STRIPES).map(|_| AtomicU64::new(0)).collect(),
             kills: RwLock::default(),
+            floor: AtomicU64::new(0),
             keys_rev: AtomicU64::new(0),
             hasten: Notify::new(),
-            reader: tokio::sync::Mutex::new(None),
+            reader: tokio::sync::Mutex::default(),
         });
         let mut conn = authority.store.read().await?;
-        authority.start_over(&mut conn).await?;
-        *authority.reader.lock().await = Some(conn);
+        let last = authority.start_over(&mut conn).await?;
+        *authority.reader.lock().await = Reader { conn: Some(conn), last };
         Ok(authority)
     }
 
@@ -143,7 +159,15 @@ impl Authority {
     /// Whether a token issued at `rev` was killed through one of its subjects.
     pub fn killed<'s>(&self, rev: u64, subjects: impl IntoIterator<Item = &'s Change>) -> bool {
         let kills = self.kills.read();
+        if rev < self.floor.load(Ordering::Acquire) {
+            return true;
+        }
         !kills.is_empty() && subjects.into_iter().any(|subject| kills.get(subject).is_some_and(|n| *n > rev))
+    }
+
+    /// Whether an entry that is still kept kills this subject, whenever that was.
+    pub fn kills(&self, subject: &Change) -> bool {
+        self.kills.read().contains_key(subject)
     }
 
     /// Becomes ready when a number past `rev` is applied.
@@ -153,7 +177,7 @@ impl Authority {
 
     /// Gives back the connection that is held for reading, so that the database can be closed.
     pub async fn release(&self) {
-        *self.reader.lock().await = None;
+        self.reader.lock().await.conn = None;
     }
 
     /// Reads and applies what is new.
@@ -164,36 +188,58 @@ impl Authority {
         let mut reader = self.reader.lock().await;
         let read = self.read_log(&mut reader).await;
         if read.is_err() {
-            *reader = None;
+            reader.conn = None;
         }
         read
     }
 
-    async fn read_log(&self, reader: &mut Option<Conn>) -> Result<(), StoreError> {
+    async fn read_log(&self, reader: &mut Reader) -> Result<(), StoreError> {
         let started = self.clock.monotonic();
-        let conn = match reader {
+        let conn = match &mut reader.conn {
             Some(conn) => conn,
-            None => reader.insert(self.store.read().await?),
+            none => none.insert(self.store.read().await?),
         };
         loop {
-            let entries = match conn.list_authority_since(self.rev()).await {
+            let rev = self.rev();
+            let entries = match conn.list_authority_since(rev.saturating_sub(1)).await {
                 Ok(entries) => entries,
                 // An entry of a kind this version does not know: trust nothing from before it.
-                Err(StoreError::Corrupt { .. }) => return self.start_over(conn).await,
+                Err(StoreError::Corrupt { .. }) => {
+                    reader.last = self.start_over(conn).await?;
+                    return Ok(());
+                }
                 Err(error) => return Err(error),
             };
-            // Pruned past us: this node slept for longer than any token lives.
-            if entries.first().is_some_and(|first| first.n != self.rev() + 1) {
-                return self.start_over(conn).await;
-            }
-            for entry in &entries {
+            let new = match (entries.split_first(), &reader.last) {
+                (_, None) => &entries[..],
+                (Some((first, new)), Some(last)) if first == last => new,
+                _ => {
+                    if conn.authority_head().await?.pruned < rev {
+                        tracing::error!(rev, "the authority log is not the one that was read before");
+                        self.leap(rev).await?;
+                    }
+                    reader.last = self.start_over(conn).await?;
+                    return Ok(());
+                }
+            };
+            for entry in new {
                 self.apply(entry);
+            }
+            if let Some(newest) = new.last() {
+                reader.last = Some(newest.clone());
             }
             if entries.len() < hallpass_store::AUTHORITY_PAGE {
                 break;
             }
         }
         self.read_at_nanos.store(nanos(started), Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn leap(&self, beyond: u64) -> Result<(), StoreError> {
+        let at = self.clock.now();
+        let n = leap_to(at).max(beyond + 1);
+        self.store.write((n, at), |(n, at), tx| Box::pin(tx.leap_authority(*n, *at))).await?;
         Ok(())
     }
 
@@ -210,10 +256,11 @@ impl Authority {
         self.announced.send_replace(entry.n);
     }
 
-    /// Forgets everything and begins at the head of the log.
-    async fn start_over(&self, conn: &mut Conn) -> Result<(), StoreError> {
+    /// Forgets everything and begins at the head of the log; its newest entry.
+    async fn start_over(&self, conn: &mut Conn) -> Result<Option<Entry>, StoreError> {
         let started = self.clock.monotonic();
         let head = conn.authority_head().await?;
+        let last = conn.list_authority_since(head.n.saturating_sub(1)).await?.into_iter().next();
         let kills = conn.list_authority_kills().await?;
         for stripe in &self.stripes {
             stripe.fetch_max(head.n, Ordering::AcqRel);
@@ -224,17 +271,26 @@ impl Authority {
             // Ascending, so that the newest kill of a subject stays.
             known.extend(kills.into_iter().map(|entry| (entry.change, entry.n)));
         }
+        self.floor.fetch_max(head.pruned, Ordering::AcqRel);
         self.keys_rev.store(head.n, Ordering::Release);
         self.applied.store(head.n, Ordering::Release);
         self.announced.send_replace(head.n);
         self.read_at_nanos.store(nanos(started), Ordering::Relaxed);
-        Ok(())
+        Ok(last)
     }
 
-    /// Forgets kills up to `n`: the tokens they refuse have expired.
+    /// Forgets kills up to `n`, which were pruned: all older tokens are dead.
     pub fn forget_kills(&self, up_to: u64) {
-        self.kills.write().retain(|_, n| *n > up_to);
+        let mut kills = self.kills.write();
+        self.floor.fetch_max(up_to, Ordering::AcqRel);
+        kills.retain(|_, n| *n > up_to);
     }
+}
+
+/// Where a server that starts leaps to: past every number that an earlier state of this database, since
+/// replaced by a backup, can have given out, unless it wrote a thousand entries a second.
+pub(crate) fn leap_to(at: Timestamp) -> u64 {
+    u64::try_from(at.as_millisecond()).unwrap_or(0)
 }
 
 fn nanos(duration: Duration) -> u64 {

@@ -76,16 +76,18 @@ impl TokenCache {
 }
 
 impl VerifiedToken {
-    fn subjects(claims: &AccessClaims, company: CompanyId, key: &ApiKey, kid: String) -> Vec<Change> {
-        let mut subjects = vec![
-            Change::Token(company, claims.jti),
-            Change::Token(key.company, claims.jti),
+    fn subjects(claims: &AccessClaims, company: &Company, key: &ApiKey, kid: String) -> Vec<Change> {
+        let speakers = [Some(company.id), Some(key.company), company.parent];
+        let mut subjects: Vec<Change> =
+            speakers.into_iter().flatten().map(|company| Change::Token(company, claims.jti)).collect();
+        let company = company.id;
+        subjects.extend([
             Change::User(claims.sub),
             Change::Standing(company, claims.sub),
             Change::Company(company),
             Change::Key(key.id),
             Change::SigningKey(kid),
-        ];
+        ]);
         subjects.extend(claims.sid.clone().map(Change::Session));
         subjects.extend(claims.grant.clone().map(Change::Grant));
         subjects
@@ -236,7 +238,7 @@ impl App {
     pub(crate) fn must_live(&self, caller: &Caller) -> Result<(), AppError> {
         let killed = match caller {
             // A key does not come back from being revoked.
-            Caller::Key(live) => self.authority.killed(0, [&Change::Key(live.key.id)]),
+            Caller::Key(live) => self.authority.kills(&Change::Key(live.key.id)),
             Caller::User(user) => user.token.is_killed(&self.authority),
         };
         if killed { Err(AppError::Unauthenticated(Unauthenticated::Revoked)) } else { Ok(()) }
@@ -264,7 +266,8 @@ impl App {
         let revoked = AppError::Unauthenticated(Unauthenticated::Revoked);
         let Some(minter) = self.api_key(key).await? else { return Err(revoked) };
         let kid = hallpass_token::peek_kid(bearer).map_err(|_| invalid())?;
-        let subjects = VerifiedToken::subjects(&claims, company, &minter, kid);
+        let Some(record) = self.company(company).await? else { return Err(revoked) };
+        let subjects = VerifiedToken::subjects(&claims, &record, &minter, kid);
         if self.authority.killed(claims.rev, &subjects) {
             return Err(revoked);
         }

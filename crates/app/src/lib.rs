@@ -55,7 +55,7 @@ pub const LONGEST_TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(3);
 /// The life of a minted token that asked for none.
 pub const DEFAULT_TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(1);
 /// How long authority entries are kept beyond the longest token life.
-const AUTHORITY_MARGIN: SignedDuration = SignedDuration::from_mins(30);
+pub(crate) const AUTHORITY_MARGIN: SignedDuration = SignedDuration::from_mins(30);
 
 /// What an [`App`] is made with.
 pub struct AppParts {
@@ -143,6 +143,7 @@ impl App {
                 Box::pin(async move {
                     let (check, mode, app) = remember(facts, tx).await?;
                     must_fit(facts, &check, &mode)?;
+                    tx.leap_authority(authority::leap_to(facts.at), facts.at).await?;
                     Ok::<_, AppError>(app)
                 })
             })
@@ -229,8 +230,8 @@ impl App {
                 })
             })
             .await?;
-        let oldest = self.store.read().await?.list_authority_since(0).await?.first().map(|entry| entry.n);
-        self.authority.forget_kills(oldest.map_or(0, |n| n - 1));
+        let pruned = self.store.read().await?.authority_head().await?.pruned;
+        self.authority.forget_kills(pruned);
         self.keyring.sweep().await
     }
 

@@ -7,9 +7,9 @@ use hallpass_core::authority::Change;
 use hallpass_core::id::{ApiKeyId, CompanyId, TokenId, UserId};
 use hallpass_token::TokenError;
 
-use crate::App;
 use crate::caller::Caller;
 use crate::error::AppError;
+use crate::{AUTHORITY_MARGIN, App, LONGEST_TOKEN_LIFE};
 
 /// What is to be revoked.
 #[derive(Clone)]
@@ -46,20 +46,38 @@ impl App {
             Revoke::Token(text) => self.revoke_token_text(caller, &text).await,
             Revoke::Jti(jti) => {
                 // A jti does not say whose it is: the entry speaks only for the key's own company, and
-                // matches that company's tokens and those its keys minted.
+                // matches tokens for it and its connected accounts, and those its keys minted.
                 let Caller::Key(live) = caller else {
                     return Err(AppError::Forbidden {
                         code: "user_token",
                         message: "revoking by jti needs an API key; send the token itself".to_owned(),
                     });
                 };
-                self.narrow(vec![Change::Token(live.key.company, jti)]).await
+                match self.age(jti) {
+                    Age::Dead => Ok(()),
+                    Age::Unborn => Err(AppError::invalid("jti", "jti is not the id of a token of ours")),
+                    Age::Alive => self.narrow(vec![Change::Token(live.key.company, jti)]).await,
+                }
             }
             Revoke::User(company, user) => {
                 self.may_revoke_in(caller, company, user).await?;
                 self.narrow(vec![Change::Standing(company, user)]).await
             }
             Revoke::Key(id) => self.revoke_api_key(caller, id).await,
+        }
+    }
+
+    /// What its id says of a token.
+    fn age(&self, jti: TokenId) -> Age {
+        let minted = jti.millis();
+        let now = self.clock.now().as_millisecond();
+        let longest = (LONGEST_TOKEN_LIFE + AUTHORITY_MARGIN).as_millis();
+        if i128::from(now) > i128::from(minted) + longest {
+            Age::Dead
+        } else if minted > now + CLOCKS_APART_MILLIS {
+            Age::Unborn
+        } else {
+            Age::Alive
         }
     }
 
@@ -108,13 +126,31 @@ impl App {
     pub(crate) async fn narrow(&self, changes: Vec<Change>) -> Result<(), AppError> {
         let at = self.clock.now();
         let changes: Vec<(Change, bool)> = changes.into_iter().map(|change| (change, true)).collect();
-        let n = self
-            .store
-            .write((changes, at), |(changes, at), tx| Box::pin(App::note(tx, changes, *at)))
-            .await?;
-        self.settle(n).await
+        loop {
+            let seen = self.authority.rev();
+            let n = self
+                .store
+                .write((changes.clone(), at), |(changes, at), tx| Box::pin(App::note(tx, changes, *at)))
+                .await?;
+            if n > seen {
+                return self.settle(n).await;
+            }
+            // The log went back, and the entry is older than what it is to kill. Reading on leaps ahead.
+            self.authority.refresh().await?;
+        }
     }
 }
+
+enum Age {
+    /// It has expired.
+    Dead,
+    Alive,
+    /// No clock of ours can have given this id yet.
+    Unborn,
+}
+
+/// How far the clocks of two nodes may be apart.
+const CLOCKS_APART_MILLIS: i64 = 5 * 60 * 1000;
 
 /// Reads an id of a parameter.
 pub(crate) fn parse_id<T: FromStr>(param: &'static str, text: &str) -> Result<T, AppError> {

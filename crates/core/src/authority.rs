@@ -35,12 +35,14 @@ pub enum Change {
     Grant(String),
     /// A signing key: retired at once, or promoted.
     SigningKey(String),
+    /// Nothing: the numbers leapt ahead of all that were ever given out.
+    Leap,
 }
 
 /// One numbered entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its number: without gaps, in commit order.
+    /// Its number, in commit order; without gaps but for [leaps](Change::Leap).
     pub n: u64,
     /// What it is about.
     pub change: Change,
@@ -69,6 +71,7 @@ impl Change {
             Self::Session(_) => "session",
             Self::Grant(_) => "grant",
             Self::SigningKey(_) => "signing_key",
+            Self::Leap => "leap",
         }
     }
 
@@ -86,6 +89,7 @@ impl Change {
             Self::Access(experience, user) => (user.to_string(), experience.to_string()),
             Self::Channel(id) => alone(id),
             Self::Session(id) | Self::Grant(id) | Self::SigningKey(id) => alone(id),
+            Self::Leap => alone(&""),
         }
     }
 
@@ -109,6 +113,7 @@ impl Change {
             "session" => Self::Session(subject.to_owned()),
             "grant" => Self::Grant(subject.to_owned()),
             "signing_key" => Self::SigningKey(subject.to_owned()),
+            "leap" => Self::Leap,
             _ => return Err(UnknownChange(kind.to_owned())),
         })
     }

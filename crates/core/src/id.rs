@@ -67,6 +67,12 @@ macro_rules! id {
                 Self(bits)
             }
 
+            /// When it was made, in milliseconds since the Unix epoch, as far as its maker's clock was right.
+            pub const fn millis(self) -> i64 {
+                // 48 bits.
+                (self.0 >> 80) as i64
+            }
+
             /// Its bits without the prefix.
             pub const fn bits(self) -> u128 {
                 self.0

@@ -7,5 +7,6 @@ mod process {
     mod full_disk;
     mod kill;
     mod logs;
+    mod restore;
     mod server;
 }

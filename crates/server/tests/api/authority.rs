@@ -4,10 +4,13 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use futures_util::stream;
-use hallpass_core::id::{CompanyId, UserId};
+use hallpass_app::authority::Authority;
+use hallpass_core::Clock;
+use hallpass_core::authority::Change;
+use hallpass_core::id::{CompanyId, TokenId, UserId};
 use hallpass_core::role::Role;
 use hallpass_core::statement::KeyRights;
-use hallpass_testkit::{Answer, Body, CHAT_SCOPES, TestServer};
+use hallpass_testkit::{Answer, Body, CHAT_SCOPES, SeededEntropy, TestServer};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -447,4 +450,90 @@ async fn pruning_the_log_revives_nothing() {
         server.actor(&world.minter).get("/users").await.refused(401, "credential_revoked");
     }
     world.read(&server).await.refused(401, "credential_expired");
+}
+
+/// A clock that was a day ahead for a minute forgets what was revoked; it must not forget that.
+#[tokio::test]
+async fn a_clock_that_jumps_and_comes_back_revives_nothing() {
+    let server = TestServer::start().await;
+    let world = world(&server).await;
+    let key = server.actor(&world.key);
+    key.post("/access_tokens/revoke", json!({ "token": world.token })).await.ok();
+    world.read(&server).await.refused(401, "credential_revoked");
+    server.clock.advance(SignedDuration::from_hours(24));
+    key.patch(&format!("/companies/{}", world.company), json!({ "description": "later" })).await.ok();
+    server.app.do_chores().await.unwrap();
+    assert_eq!(world.read(&server).await.status, 401);
+    server.clock.advance(SignedDuration::from_hours(-24));
+    world.read(&server).await.refused(401, "credential_revoked");
+    // Whoever mints now is served at once.
+    let fresh = key.mint(world.company, &world.user, &CHAT_SCOPES).await.ok();
+    server.actor(text(&fresh, "token")).get("/users/me").await.ok();
+}
+
+/// A node that was stopped while everything it had not read was pruned trusts nothing that it knew.
+#[tokio::test]
+async fn a_node_that_slept_through_the_log_starts_over() {
+    let server = TestServer::start().await;
+    let world = world(&server).await;
+    let clock: Arc<dyn Clock> = server.clock.clone();
+    let asleep = Authority::open(server.app.store().clone(), clock).await.unwrap();
+    let minter = Change::Key(world.minter_id.parse().unwrap());
+    let (rev, stripes) = (asleep.rev(), asleep.stripes([&minter; 3]));
+    assert!(asleep.holds(rev, stripes) && !asleep.killed(rev, [&minter]));
+    let body = json!({ "api_key_id": world.minter_id });
+    server.actor(&world.key).post("/access_tokens/revoke", body).await.ok();
+    server.clock.advance(SignedDuration::from_hours(24));
+    server.app.do_chores().await.unwrap();
+    asleep.refresh().await.unwrap();
+    assert_eq!(asleep.rev(), server.app.authority().rev());
+    assert!(!asleep.holds(rev, stripes), "what was cached before is stale");
+    // The log holds its newest entry, here the very revocation; one more, and it is pruned, too.
+    let path = format!("/companies/{}", world.company);
+    server.actor(&world.key).patch(&path, json!({ "description": "later" })).await.ok();
+    server.app.do_chores().await.unwrap();
+    server.clock.advance(SignedDuration::from_hours(24));
+    server.app.do_chores().await.unwrap();
+    asleep.refresh().await.unwrap();
+    assert!(asleep.killed(rev, [&minter]), "what was issued before the revocation is dead");
+}
+
+#[tokio::test]
+async fn a_jti_is_revoked_by_whoever_reaches_its_company() {
+    let server = TestServer::start().await;
+    let world = world(&server).await;
+    let parent = server.actor(&world.key);
+    let body = json!({ "child_company_id": world.account, "role": "owner" });
+    let child = parent.post(&format!("/companies/{}/api_keys", world.company), body).await.ok();
+    let child = server.actor(text(&child, "secret_key"));
+    let minted = child.mint(world.account, &world.user, &CHAT_SCOPES).await.ok();
+    let token = server.actor(text(&minted, "token"));
+    token.get("/users/me").await.ok();
+    let jti = claims(text(&minted, "token"))["jti"].clone();
+    // The child's key speaks for the child alone.
+    let others = claims(&world.token)["jti"].clone();
+    child.post("/access_tokens/revoke", json!({ "jti": others })).await.ok();
+    world.read(&server).await.ok();
+    parent.post("/access_tokens/revoke", json!({ "jti": jti })).await.ok();
+    token.get("/users/me").await.refused(401, "credential_revoked");
+}
+
+#[tokio::test]
+async fn a_jti_that_no_living_token_can_have_leaves_no_entry() {
+    let server = TestServer::start().await;
+    let world = world(&server).await;
+    let key = server.actor(&world.key);
+    let revoke = async |ahead: SignedDuration| {
+        let at = server.clock.now() + ahead;
+        let jti = TokenId::generate(at, &SeededEntropy::new(1));
+        key.post("/access_tokens/revoke", json!({ "jti": jti })).await
+    };
+    let head = async || server.app.store().read().await.unwrap().authority_head().await.unwrap().n;
+    let before = head().await;
+    assert_eq!(revoke(SignedDuration::from_hours(-4)).await.ok()["revoked"], true, "dead it is");
+    revoke(SignedDuration::from_mins(6)).await.refused(400, "parameter_invalid");
+    assert_eq!(head().await, before);
+    // A node whose clock is a little ahead may have minted it.
+    revoke(SignedDuration::from_mins(4)).await.ok();
+    assert_eq!(head().await, before + 1);
 }

@@ -106,8 +106,12 @@ async fn who_asks_again_while_the_first_commits_is_told_to_wait_for_it() {
     for round in 0..5 {
         let (key, body) = (format!("key {round}"), json!({ "app_id": t.app, "company_id": t.company }));
         let text = body.to_string();
-        let scope =
-            IdempotencyScope { operation: "experiences.create", path: "", key: &key, body: text.as_bytes() };
+        let scope = IdempotencyScope {
+            operation: "experiences.create",
+            path: "/experiences",
+            key: &key,
+            body: text.as_bytes(),
+        };
         let ticket = server.app.claim_idempotency(&caller, scope).await.unwrap().unwrap();
         server.clock.advance(SignedDuration::from_secs(61));
         let new = NewExperience {

@@ -30,8 +30,12 @@ impl Drop for Server {
 
 impl Server {
     pub(crate) fn start(folder: &Path, environment: &[(&str, String)]) -> Self {
+        Self::start_on(folder, 0, environment)
+    }
+
+    pub(crate) fn start_on(folder: &Path, port: u16, environment: &[(&str, String)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
-        command.args(["dev", "--port", "0", "--data-dir"]).arg(folder);
+        command.args(["dev", "--port", &port.to_string(), "--data-dir"]).arg(folder);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("HALLPASS_") {
                 command.env_remove(name);

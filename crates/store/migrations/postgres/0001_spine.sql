@@ -9,9 +9,10 @@ CREATE TABLE server_facts (
 -- The authority log. The head row is locked until commit, so numbers appear in order and without gaps.
 CREATE TABLE authority_head (
     id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
-    n  BIGINT NOT NULL
+    n  BIGINT NOT NULL,
+    pruned BIGINT NOT NULL
 );
-INSERT INTO authority_head (id, n) VALUES (1, 0);
+INSERT INTO authority_head (id, n, pruned) VALUES (1, 0, 0);
 
 CREATE TABLE authority_log (
     n       BIGINT NOT NULL PRIMARY KEY,

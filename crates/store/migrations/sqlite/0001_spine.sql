@@ -9,9 +9,10 @@ CREATE TABLE server_facts (
 -- The authority log. The head row is locked until commit, so numbers appear in order and without gaps.
 CREATE TABLE authority_head (
     id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
-    n  INTEGER NOT NULL
+    n  INTEGER NOT NULL,
+    pruned INTEGER NOT NULL
 ) STRICT;
-INSERT INTO authority_head (id, n) VALUES (1, 0);
+INSERT INTO authority_head (id, n, pruned) VALUES (1, 0, 0);
 
 CREATE TABLE authority_log (
     n       INTEGER NOT NULL PRIMARY KEY,

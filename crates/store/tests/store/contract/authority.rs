@@ -10,6 +10,7 @@ on_both! {
     who_holds_the_log_may_append_to_it,
     pages_of_the_log_are_bounded,
     pruning_takes_the_old_end_only,
+    a_leap_goes_forward_only,
 }
 
 fn token(n: u128) -> Change {
@@ -17,7 +18,7 @@ fn token(n: u128) -> Change {
 }
 
 async fn entries_are_numbered_without_gaps(db: &Db) {
-    assert_eq!(db.read().await.authority_head().await.unwrap(), Head { n: 0, oldest: None });
+    assert_eq!(db.read().await.authority_head().await.unwrap(), Head { n: 0, pruned: 0 });
     assert_eq!(db.read().await.list_authority_since(0).await.unwrap(), []);
     let changes = [
         (token(1), true),
@@ -32,7 +33,7 @@ async fn entries_are_numbered_without_gaps(db: &Db) {
         assert_eq!(number, n);
     }
     let mut read = db.read().await;
-    assert_eq!(read.authority_head().await.unwrap(), Head { n: 5, oldest: Some(1) });
+    assert_eq!(read.authority_head().await.unwrap(), Head { n: 5, pruned: 0 });
     let expected: Vec<Entry> =
         (1..).zip(changes).map(|(n, (change, kills))| Entry { n, change, kills }).collect();
     assert_eq!(read.list_authority_since(0).await.unwrap(), expected);
@@ -105,9 +106,27 @@ async fn pruning_takes_the_old_end_only(db: &Db) {
     assert_eq!(numbers().await, [2, 3, 4]);
     commit!(db, tx => tx.prune_authority(at(21)));
     assert_eq!(numbers().await, [4]);
-    assert_eq!(db.read().await.authority_head().await.unwrap(), Head { n: 4, oldest: Some(4) });
-    commit!(db, tx => tx.prune_authority(at(99)));
-    assert_eq!(db.read().await.authority_head().await.unwrap(), Head { n: 4, oldest: None });
-    commit!(db, tx => tx.prune_authority(at(99)));
+    assert_eq!(db.read().await.authority_head().await.unwrap(), Head { n: 4, pruned: 3 });
+    for _ in 0..2 {
+        commit!(db, tx => tx.prune_authority(at(99)));
+        assert_eq!(numbers().await, [4], "the newest stays, by which readers see whose log it is");
+        assert_eq!(db.read().await.authority_head().await.unwrap(), Head { n: 4, pruned: 3 });
+    }
     assert_eq!(commit!(db, tx => tx.insert_authority(&token(5), true, at(5))), 5);
+    // A clock that went back prunes nothing more.
+    commit!(db, tx => tx.prune_authority(at(0)));
+    assert_eq!(db.read().await.authority_head().await.unwrap(), Head { n: 5, pruned: 3 });
+}
+
+async fn a_leap_goes_forward_only(db: &Db) {
+    assert_eq!(commit!(db, tx => tx.leap_authority(1000, at(1))), 1000);
+    assert_eq!(commit!(db, tx => tx.insert_authority(&token(1), true, at(1))), 1001);
+    for behind in [0, 1000, 1001, 1002] {
+        let head = db.read().await.authority_head().await.unwrap().n;
+        assert_eq!(commit!(db, tx => tx.leap_authority(behind, at(1))), head + 1);
+    }
+    let mut read = db.read().await;
+    let entries = read.list_authority_since(1001).await.unwrap();
+    assert!(entries.iter().all(|entry| entry.change == Change::Leap && !entry.kills), "{entries:?}");
+    assert_eq!(entries.iter().map(|entry| entry.n).collect::<Vec<_>>(), [1002, 1003, 1004, 1005]);
 }
