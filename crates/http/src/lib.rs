@@ -14,6 +14,7 @@ mod idempotent;
 mod openapi;
 mod ops;
 mod pages;
+mod permissions;
 mod router;
 mod serve;
 mod state;

@@ -2,13 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use hallpass_core::catalogue;
+use hallpass_core::scope::{Scope, ScopeSet};
 use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Content, ContentBuilder, RefOr, Required, ResponseBuilder, Schema};
+use utoipa::openapi::{
+    Content, ContentBuilder, ObjectBuilder, RefOr, Required, ResponseBuilder, Schema, Type,
+};
 use utoipa::{OpenApi, ToSchema};
 
 use crate::error::Code;
+use crate::permissions;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -47,8 +53,8 @@ struct ErrorView {
     retry_after_secs: Option<i64>,
 }
 
-/// The statuses that any operation may answer besides 200.
-const STATUSES: [(&str, &str); 12] = [
+/// The statuses that operations may answer besides 200.
+const STATUSES: [(&str, &str); 13] = [
     ("400", "a parameter or the body is malformed"),
     ("401", "no credential, or a dead one"),
     ("403", "known, but not allowed"),
@@ -60,8 +66,51 @@ const STATUSES: [(&str, &str); 12] = [
     ("415", "the body is not JSON"),
     ("422", "well-formed, but against a rule"),
     ("429", "too many requests"),
+    ("500", "a fault of the server's, logged under the request's id"),
     ("503", "try again; a write may have been done"),
 ];
+
+/// Those that only a body, or a change, can bring about.
+const OF_BODIES: [&str; 3] = ["408", "413", "415"];
+const OF_CHANGES: [&str; 1] = ["409"];
+
+fn header(name: &str, about: &str) -> RefOr<Parameter> {
+    let parameter = ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(about))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+    RefOr::T(parameter.build())
+}
+
+/// `a` and `b`, or `c`.
+fn in_words(alternatives: &[ScopeSet]) -> String {
+    let quoted = |set: &ScopeSet| {
+        set.iter().map(|scope| format!("`{}`", scope.name())).collect::<Vec<_>>().join(" and ")
+    };
+    alternatives.iter().map(quoted).collect::<Vec<_>>().join(", or ")
+}
+
+/// Says which permissions an operation needs, in words and as `x-permissions`.
+fn describe_permissions(operation: &mut Operation) {
+    let id = operation.operation_id.clone().unwrap_or_default();
+    let needed: Vec<ScopeSet> =
+        permissions::alternatives(&id).iter().copied().filter(|set| *set != ScopeSet::EMPTY).collect();
+    let named: Vec<Vec<&str>> = needed.iter().map(|set| set.iter().map(Scope::name).collect()).collect();
+    let words = if needed.is_empty() {
+        "Needs no permission beyond a live credential.".to_owned()
+    } else {
+        format!("Needs {}.", in_words(&needed))
+    };
+    let description = operation.description.get_or_insert_default();
+    if !description.is_empty() {
+        description.push_str("\n\n");
+    }
+    description.push_str(&words);
+    let extensions = operation.extensions.get_or_insert_default();
+    extensions.insert("x-permissions".to_owned(), serde_json::json!(named));
+}
 
 /// Whether a body must be sent: an absent one is an object without fields.
 fn has_required_field(body: &RequestBody, schemas: &BTreeMap<String, RefOr<Schema>>) -> bool {
@@ -70,6 +119,19 @@ fn has_required_field(body: &RequestBody, schemas: &BTreeMap<String, RefOr<Schem
         let name = named.ref_location.rsplit('/').next().unwrap_or_default();
         matches!(schemas.get(name), Some(RefOr::T(Schema::Object(object))) if !object.required.is_empty())
     })
+}
+
+/// The catalogue, for those who make keys.
+fn scopes() -> Vec<String> {
+    let mark = |has| if has { "yes" } else { "–" };
+    Scope::all()
+        .map(|scope| {
+            let flags = scope.flags();
+            let key = flags.has(catalogue::KEY) && !flags.has(catalogue::NOT_KEY);
+            let about = scope.entry().description;
+            format!("| `{}` | {about} | {} | {} |", scope.name(), mark(key), mark(flags.has(catalogue::USER)))
+        })
+        .collect()
 }
 
 /// Completes and renders the document.
@@ -83,13 +145,33 @@ pub(crate) fn render(mut document: Document) -> String {
     let schemas =
         document.components.as_ref().map(|components| components.schemas.clone()).unwrap_or_default();
     for item in document.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
-        for operation in operations.into_iter().flatten() {
+        let operations = [
+            (true, false, &mut item.get),
+            (false, true, &mut item.post),
+            (false, false, &mut item.put),
+            (false, false, &mut item.patch),
+            (false, false, &mut item.delete),
+        ];
+        for (reads, posts, operation) in operations {
+            let Some(operation) = operation else { continue };
+            describe_permissions(operation);
+            let parameters = operation.parameters.get_or_insert_default();
+            parameters
+                .push(header("Api-Version-Date", "A dated version, `2026-07-08`. Default: the newest."));
+            if posts && operation.operation_id.as_deref() != Some("access_tokens.create") {
+                let about = "At most 255 visible characters. The same key again within a day, with the same \
+                             body, answers the same.";
+                parameters.push(header("Idempotency-Key", about));
+            }
+            let has_body = operation.request_body.is_some();
             if let Some(RefOr::T(body)) = &mut operation.request_body {
                 let needed = has_required_field(body, &schemas);
                 body.required = Some(if needed { Required::True } else { Required::False });
             }
             for (status, meaning) in STATUSES {
+                if (!has_body && OF_BODIES.contains(&status)) || (reads && OF_CHANGES.contains(&status)) {
+                    continue;
+                }
                 let content = ContentBuilder::new()
                     .schema(Some(utoipa::openapi::Ref::from_schema_name("ErrorBody")))
                     .build();
@@ -114,6 +196,8 @@ pub(crate) fn render(mut document: Document) -> String {
     let description = document.info.description.get_or_insert_default();
     description.push_str("\n\n| status | type | code | meaning |\n|---|---|---|---|\n");
     description.push_str(&codes.join("\n"));
+    description.push_str("\n\n| permission | what it allows | API key | user token |\n|---|---|---|---|\n");
+    description.push_str(&scopes().join("\n"));
     let mut text = serde_json::to_string_pretty(&document).expect("the document serialises");
     text.push('\n');
     text

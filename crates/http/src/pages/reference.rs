@@ -6,6 +6,9 @@ use std::collections::HashSet;
 
 use super::html::{Escaped, Fill, fill, page, prose, put};
 use super::json::Json;
+use hallpass_core::catalogue;
+use hallpass_core::scope::Scope;
+
 use crate::error::Code;
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
@@ -27,6 +30,7 @@ pub(super) fn render(document: &str) -> String {
             ("operations", Fill::Html(&reference.sections())),
             ("objects", Fill::Html(&reference.objects())),
             ("errors", Fill::Html(&errors())),
+            ("permissions", Fill::Html(&permissions())),
         ],
     );
     page("Hallpass API reference", "reference", &body)
@@ -151,7 +155,9 @@ impl<'d> Reference<'d> {
             ),
         );
         if let Some(text) = operation.item["description"].text() {
-            put(out, format_args!("<p>{}</p>\n", prose(text)));
+            for paragraph in text.split("\n\n") {
+                put(out, format_args!("<p>{}</p>\n", prose(paragraph)));
+            }
         }
         for (place, title) in [("path", "In the path"), ("query", "In the query")] {
             let here: Vec<Field<'_>> = operation.item["parameters"]
@@ -372,6 +378,30 @@ fn errors() -> String {
                 code.name(),
                 code.status().as_u16(),
                 prose(code.meaning()),
+            ),
+        );
+    }
+    out.push_str("</dl>\n");
+    out
+}
+
+fn permissions() -> String {
+    let mut out = String::from("<dl class=\"fields\">\n");
+    for scope in Scope::all() {
+        let flags = scope.flags();
+        let key = flags.has(catalogue::KEY) && !flags.has(catalogue::NOT_KEY);
+        let on = match (key, flags.has(catalogue::USER)) {
+            (true, true) => "keys and user tokens",
+            (true, false) => "keys",
+            (false, true) => "user tokens",
+            (false, false) => "by role only",
+        };
+        put(
+            &mut out,
+            format_args!(
+                "<div><dt><code>{}</code><span class=\"kind\">{on}</span></dt><dd>{}</dd></div>\n",
+                scope.name(),
+                prose(scope.entry().description),
             ),
         );
     }

@@ -1,6 +1,6 @@
 //! The sweep: every route × every kind of credential that must not get in, and every role.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use hallpass_core::role::Role;
@@ -156,6 +156,43 @@ async fn threat_19_each_role_opens_what_the_golden_table_says() {
 }
 
 /// Every id that any path, query or body takes, as the OpenAPI document lists them.
+/// What the reference says of permissions is what is decided.
+#[tokio::test]
+async fn an_operation_needs_the_permissions_that_the_reference_names() {
+    let server = TestServer::start().await;
+    let acme = tenant(&server, "acme").await;
+    let document = server.actor("").get("/openapi.json").await.body;
+    let paths = document["paths"].as_object().unwrap().values();
+    let operations: BTreeMap<&str, &Value> = paths
+        .flat_map(|item| item.as_object().unwrap().values())
+        .map(|operation| (operation["operationId"].as_str().unwrap(), operation))
+        .collect();
+    let mut keys: BTreeMap<Vec<&str>, String> = BTreeMap::new();
+    let (mut needing, mut free) = (0, 0);
+    for case in all_cases(&acme) {
+        let named = operations[case.operation()]["x-permissions"].as_array().unwrap();
+        let Some(named) = named.first() else {
+            free += 1;
+            continue;
+        };
+        let all: Vec<&str> = named.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        let without = all.iter().map(|out| all.iter().copied().filter(|name| name != out).collect());
+        for held in without.chain([all.clone()]) {
+            // A key that holds nothing at all reaches nothing at all.
+            let held = if held.is_empty() { vec!["support_chat:read"] } else { held };
+            if !keys.contains_key(&held) {
+                let key = server.key(acme.company, may(acme.company, &held)).await;
+                keys.insert(held.clone(), key);
+            }
+            let answer = case.send(&server, &keys[&held]).await;
+            let lacks = answer.body["error"]["code"] == "scope_missing";
+            assert_eq!(lacks, held != all, "{} with {held:?}: {}", case.name, answer.body);
+        }
+        needing += 1;
+    }
+    assert!(needing > 25 && free > 3, "{needing} {free}");
+}
+
 fn id_inputs() -> BTreeSet<(String, String)> {
     let document: Value = serde_json::from_str(&hallpass_http::openapi_json()).unwrap();
     let is_id = |name: &str| {
