@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Deref;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
 use bytes::Bytes;
@@ -60,12 +60,15 @@ fn is_json(content_type: &str) -> bool {
 
 async fn read(body: Body, http: &Http) -> Result<Bytes, ApiError> {
     let limit = http.policy.max_body_bytes;
+    let too_large = || ApiError::new(Code::BodyTooLarge, format!("the body is larger than {limit} bytes"));
+    // By its declared length already: who sends `Expect: 100-continue` is not invited to send it.
+    if usize::try_from(body.size_hint().lower()).map_or(true, |declared| declared > limit) {
+        return Err(too_large());
+    }
     let collected = Limited::new(body, limit).collect();
     match tokio::time::timeout(http.policy.body_timeout, collected).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(ApiError::new(Code::BodyTooLarge, format!("the body is larger than {limit} bytes")))
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(ApiError::new(Code::InvalidJson, "the body broke off")),
         Err(_) => Err(ApiError::new(Code::RequestTimeout, Code::RequestTimeout.meaning())),
     }

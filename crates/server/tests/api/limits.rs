@@ -561,6 +561,26 @@ async fn threat_23_a_body_that_does_not_come_times_out() {
 }
 
 #[tokio::test]
+async fn a_body_declared_too_large_is_refused_before_it_comes() {
+    let server = TestServer::start().await;
+    let acme = tenant(&server, "acme").await;
+    let address = server.listen().await;
+    for expect in ["", "expect: 100-continue\r\n"] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "POST /api/v1/companies HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
+             content-type: application/json\r\ncontent-length: 1048577\r\n{expect}\r\n",
+            acme.key
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        assert_eq!(status_of(&answer), 413, "{}", String::from_utf8_lossy(&answer));
+        assert!(String::from_utf8_lossy(&answer).contains("body_too_large"));
+    }
+}
+
+#[tokio::test]
 async fn threat_23_headers_that_do_not_come_end_the_connection() {
     let server = TestServer::start().await;
     let address = server.listen_with(impatient()).await;
