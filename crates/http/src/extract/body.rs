@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use super::strict::Strict;
 use crate::error::{ApiError, Code};
 use crate::state::Http;
 
@@ -83,8 +84,15 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         let message = format!("the body is nested deeper than {MAX_BODY_DEPTH} levels");
         return Err(ApiError::new(Code::InvalidJson, message));
     }
-    let value = serde_json::from_slice(bytes).map_err(|error| explain::<T>(bytes, &error))?;
+    let value = read_strictly(bytes).map_err(|error| explain::<T>(bytes, &error))?;
     if has_nul(bytes) { Err(refuse_nul(bytes)) } else { Ok(value) }
+}
+
+fn read_strictly<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
+    let mut parser = serde_json::Deserializer::from_slice(bytes);
+    let value = T::deserialize(Strict(&mut parser))?;
+    parser.end()?;
+    Ok(value)
 }
 
 /// Says which parameter did not fit. Only on the error path: tracking paths costs.
@@ -93,7 +101,7 @@ fn explain<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> ApiE
         return ApiError::new(Code::InvalidJson, format!("the body is not JSON: {error}"));
     }
     let mut parser = serde_json::Deserializer::from_slice(bytes);
-    let path = match serde_path_to_error::deserialize::<_, T>(&mut parser) {
+    let path = match serde_path_to_error::deserialize::<_, T>(Strict(&mut parser)) {
         Ok(_) => String::new(),
         Err(error) => error.path().to_string(),
     };

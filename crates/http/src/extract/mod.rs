@@ -6,6 +6,7 @@ mod object;
 mod patch;
 mod path;
 mod query;
+mod strict;
 
 pub(crate) use auth::Authed;
 pub(crate) use body::{JsonBody, parse as parse_body};

@@ -146,6 +146,61 @@ async fn threat_23_broken_json_is_refused() {
     server.actor(&acme.key).post("/companies", fine).await.ok();
 }
 
+/// What serde's derived structs would read member by member.
+#[tokio::test]
+async fn an_array_is_no_object_at_any_level() {
+    let server = TestServer::start().await;
+    let acme = tenant(&server, "acme").await;
+    let mut bodies = 0;
+    for case in all_cases(&acme).into_iter().filter(|case| case.body.is_some()) {
+        bodies += 1;
+        let mut items: Vec<Value> = case.body.as_ref().unwrap().values().cloned().collect();
+        items.resize(20, Value::Null);
+        for items in [&items[..], &[]] {
+            let body = json!(items).to_string();
+            let answer = raw_json(&server, &acme.key, case.method.as_str(), &case.target(), body).await;
+            let error = answer.refused(400, "parameter_invalid");
+            assert!(text(&error, "message").contains("expected an object"), "{}: {error}", case.name);
+        }
+    }
+    assert!(bodies > 10, "only {bodies} bodies were tried");
+    let (channel, company) = (&acme.channel, acme.company);
+    for (path, body, param) in [
+        ("/messages", json!([channel, "array body", null, null, null, null]), None),
+        ("/access_tokens", json!([company, null, acme.user, [], null]), None),
+        (
+            "/messages",
+            json!({ "channel_id": channel, "content": "x", "poll": [[{ "id": "1", "text": "a" }]] }),
+            Some("poll"),
+        ),
+        (
+            "/messages",
+            json!({ "channel_id": channel, "content": "x", "poll": { "options": [["1", "a"], ["2", "b"]] } }),
+            Some("poll.options[0]"),
+        ),
+        (
+            "/messages",
+            json!({ "channel_id": channel, "content": "x", "attachments": [["file_x"]] }),
+            Some("attachments[0]"),
+        ),
+        (
+            &format!("/companies/{company}/api_keys"),
+            json!({ "child_company_id": company,
+                    "permissions": [[["chat:read"], true, [company.to_string()]]] }),
+            Some("permissions[0]"),
+        ),
+        (
+            "/experiences",
+            json!({ "company_id": company, "app_id": acme.app, "logo": ["file_x"] }),
+            Some("logo"),
+        ),
+    ] {
+        let error = server.actor(&acme.key).post(path, body).await.refused(400, "parameter_invalid");
+        assert_eq!(error["param"].as_str(), param, "{error}");
+        assert!(text(&error, "message").ends_with("expected an object"), "{error}");
+    }
+}
+
 /// Every text of every body, every query parameter, every path segment; on both engines.
 #[tokio::test]
 async fn a_nul_character_is_refused_wherever_a_text_goes() {
