@@ -23,11 +23,10 @@ impl FromRequestParts<Http> for Authed {
         };
         let caller = match authenticated {
             Ok(caller) => caller,
-            Err(error @ AppError::Unauthenticated(_)) => {
-                // Guessing is limited by address; who has no credential at all is not guessing.
-                if !matches!(error, AppError::Unauthenticated(Unauthenticated::Missing)) {
-                    http.app.count_bad_credential(edge.address)?;
-                }
+            // Guessing is limited by address. Who has no credential guesses nothing; one that expired or
+            // was revoked was ours, and its bearer must learn to mint again.
+            Err(error @ AppError::Unauthenticated(Unauthenticated::Invalid)) => {
+                http.app.count_bad_credential(edge.address)?;
                 return Err(error.into());
             }
             Err(error) => return Err(error.into()),

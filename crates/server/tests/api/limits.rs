@@ -5,6 +5,7 @@ use std::time::Duration;
 use hallpass_app::Limits;
 use hallpass_http::HttpPolicy;
 use hallpass_testkit::{Answer, Setup, TestServer};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -552,6 +553,40 @@ async fn threat_17_bad_credentials_are_limited_by_the_address_that_sent_them() {
     // A good credential from there still works, and having none is no guess.
     assert_eq!(get_over(address, &[&format!("authorization: Bearer {}", acme.key)]).await, 200);
     assert_eq!(get_over(address, &[]).await, 401);
+}
+
+/// Behind one address there may be many clients, whose tokens expire all the time.
+#[tokio::test]
+async fn expired_and_revoked_credentials_are_no_guesses() {
+    let server = TestServer::with(few(Limits { bad_credentials_per_minute: 1, ..Limits::default() })).await;
+    let acme = server.company("acme").await;
+    let (_, revoked) = acme.member("ann").await;
+    acme.as_key().post("/access_tokens/revoke", json!({ "token": revoked.bearer })).await.ok();
+    let dead_key = server.actor(server.key(acme.id, super::given::may(acme.id, &["chat:read"])).await);
+    dead_key.get("/users/me").await;
+    for key in server.app.list_company_keys(acme.id).await.unwrap() {
+        if dead_key.bearer.ends_with(&key.hint[key.hint.len() - 4..]) {
+            server.app.end_api_key(key.id).await.unwrap();
+        }
+    }
+    let (_, expired) = acme.member("ben").await;
+    let ask = async || {
+        for _ in 0..3 {
+            revoked.get("/users/me").await.refused(401, "credential_revoked");
+            dead_key.get("/users/me").await.refused(401, "credential_revoked");
+        }
+    };
+    ask().await;
+    let guess = server.actor("guess");
+    guess.get("/users/me").await.refused(401, "credential_invalid");
+    limited(guess.get("/users/me").await);
+    // Also when others behind the address have guessed too often.
+    ask().await;
+    server.clock.advance(SignedDuration::from_hours(2));
+    for _ in 0..3 {
+        expired.get("/users/me").await.refused(401, "credential_expired");
+    }
+    limited(guess.get("/users/me").await);
 }
 
 #[tokio::test]
