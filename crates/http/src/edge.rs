@@ -30,6 +30,9 @@ use crate::version;
 
 /// The longest URL.
 const MAX_URI_BYTES: usize = 8 << 10;
+/// How many header names a preflight's answer repeats, and how long ones.
+const MAX_ECHOED: usize = 64;
+const MAX_ECHOED_BYTES: usize = 128;
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -113,7 +116,7 @@ pub(crate) async fn edge(State(http): State<Http>, mut request: Request, next: N
 
     let mut response = match http.admit(&request, is_api) {
         Err(error) => error.into_response(),
-        Ok(()) if is_api && method == Method::OPTIONS => preflight(),
+        Ok(()) if is_api && method == Method::OPTIONS => preflight(request.headers()),
         Ok(()) => {
             let edge = Edge { operation: meters.operation, address, caller: Arc::clone(&caller) };
             request.extensions_mut().insert(edge);
@@ -196,25 +199,37 @@ fn only_direct(headers: &HeaderMap, hosts: &[String]) -> Result<(), ApiError> {
     if headers.keys().any(forwarded) { Err(foreign()) } else { Ok(()) }
 }
 
-/// The API carries no ambient credentials, so any page may call it with a token of its own (Fetch
-/// standard, CORS protocol).
-fn preflight() -> Response {
+/// The API carries no ambient credentials, so any page may call it with a token of its own, and with
+/// any headers (Fetch standard, CORS protocol).
+fn preflight(asked: &HeaderMap) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     let headers = response.headers_mut();
     headers.insert(
         header::ACCESS_CONTROL_ALLOW_METHODS,
         HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE"),
     );
-    headers.insert(
-        header::ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static(
-            "authorization, content-type, api-version-date, idempotency-key, x-whop-app-id, \
-             x-stainless-lang, x-stainless-package-version, x-stainless-os, x-stainless-arch, \
-             x-stainless-runtime, x-stainless-runtime-version, x-stainless-retry-count, x-stainless-timeout",
-        ),
-    );
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed_headers(asked));
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("7200"));
+    headers.insert(header::VARY, HeaderValue::from_static("access-control-request-headers"));
     response
+}
+
+/// The header names that a preflight asks for, echoed: clients add telemetry of their own, and `*` would
+/// leave out `authorization`.
+fn allowed_headers(asked: &HeaderMap) -> HeaderValue {
+    if !asked.contains_key(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        return HeaderValue::from_static("authorization, content-type, api-version-date, idempotency-key");
+    }
+    let lines = asked.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS).iter();
+    let names: Vec<HeaderName> = lines
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|name| name.len() <= MAX_ECHOED_BYTES)
+        .filter_map(|name| HeaderName::from_bytes(name).ok())
+        .take(MAX_ECHOED)
+        .collect();
+    let names: Vec<&str> = names.iter().map(HeaderName::as_str).collect();
+    HeaderValue::from_str(&names.join(", ")).unwrap_or(HeaderValue::from_static(""))
 }
 
 fn finish(headers: &mut HeaderMap, is_api: bool, request_id: &str) {

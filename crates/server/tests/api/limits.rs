@@ -436,6 +436,7 @@ async fn pages_of_other_origins_may_call_with_a_token_of_their_own() {
     for name in wanted.split(',') {
         assert!(allowed.split(", ").any(|known| known == name), "{name} is not in {allowed}");
     }
+    assert_eq!(answer.headers()["vary"], "access-control-request-headers");
     for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
         assert!(answer.headers()["access-control-allow-methods"].to_str().unwrap().contains(method));
     }
@@ -446,6 +447,34 @@ async fn pages_of_other_origins_may_call_with_a_token_of_their_own() {
         let exposed = answer.headers["access-control-expose-headers"].to_str().unwrap();
         assert!(exposed.contains("retry-after") && exposed.contains("x-request-id"));
     }
+}
+
+#[tokio::test]
+async fn a_preflight_allows_whatever_headers_a_client_sends() {
+    let server = TestServer::start().await;
+    let url = format!("http://{}/api/v1/messages", server.listen().await);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let allowed = async |wanted: &[&str]| {
+        let mut preflight = client.request(reqwest::Method::OPTIONS, &url);
+        for wanted in wanted {
+            preflight = preflight.header("access-control-request-headers", *wanted);
+        }
+        let answer = preflight.send().await.unwrap();
+        assert_eq!(answer.status(), 204);
+        answer.headers()["access-control-allow-headers"].to_str().unwrap().to_owned()
+    };
+    let wanted = "authorization,user-agent, X-Fern-Language,x-stainless-helper-method";
+    assert_eq!(
+        allowed(&[wanted, "x-whop-app-id"]).await,
+        "authorization, user-agent, x-fern-language, x-stainless-helper-method, x-whop-app-id"
+    );
+    // Names only, and not without bound.
+    assert_eq!(allowed(&["x-a b, \u{e9}, , <script>, x-d:e, x-f"]).await, "x-f");
+    let many: Vec<String> = (0..1000).map(|n| format!("x-{n}")).collect();
+    assert_eq!(allowed(&[&many.join(",")]).await.split(", ").count(), 64);
+    assert_eq!(allowed(&[&"x".repeat(5000)]).await, "");
+    // Who names none learns the usual ones.
+    assert!(allowed(&[]).await.contains("authorization"));
 }
 
 // ---- rate limits
