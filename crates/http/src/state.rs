@@ -1,6 +1,6 @@
 //! What every handler reaches: the application and the policy of the HTTP face.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ impl HttpPolicy {
         // An unreadable hop ends the trail: the last good address stands.
         let lines = forwarded.into_iter().rev().map(|line| line.to_str().unwrap_or_default());
         for hop in lines.flat_map(|line| line.rsplit(',')) {
-            let Ok(hop) = hop.trim().parse::<IpAddr>() else { break };
+            let Some(hop) = parse_hop(hop.trim()) else { break };
             address = hop.to_canonical();
             if !trusted(address) {
                 break;
@@ -75,6 +75,12 @@ impl HttpPolicy {
         }
         address
     }
+}
+
+/// An address, as proxies write it: some add the port, and then brackets around IPv6.
+fn parse_hop(hop: &str) -> Option<IpAddr> {
+    let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
+    bare.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|hop| hop.ip()))
 }
 
 /// The state of every handler. Cheap to clone.

@@ -644,6 +644,12 @@ async fn threat_17_only_trusted_proxies_say_whose_address_it_is() {
     assert_eq!(from(&["x-forwarded-for: 198.51.100.8", "x-forwarded-for: 203.0.113.2"]).await, 429);
     // The same address in another spelling is the same.
     assert_eq!(from(&["x-forwarded-for: ::ffff:203.0.113.2"]).await, 429);
+    // So it is with a port, or in brackets.
+    for hop in ["203.0.113.2:5678", "[::ffff:203.0.113.2]:80", "[::ffff:203.0.113.2]"] {
+        assert_eq!(from(&[&format!("x-forwarded-for: 198.51.100.9, {hop}")]).await, 429, "{hop}");
+    }
+    assert_eq!(from(&["x-forwarded-for: [2001:db8::1]:443, 10.1.2.3:80"]).await, 401);
+    assert_eq!(from(&["x-forwarded-for: 2001:db8::1"]).await, 429);
     // Unreadable: the proxy's own address stands.
     assert_eq!(from(&["x-forwarded-for: garbage"]).await, 401);
     assert_eq!(from(&["x-forwarded-for: \u{e9}"]).await, 429);
