@@ -13,7 +13,7 @@ use hallpass_token::{KeyRealm, KeySecret};
 use jiff::Timestamp;
 
 use crate::access_tokens::listed;
-use crate::caller::{Caller, rights_on};
+use crate::caller::{Caller, rights_throughout};
 use crate::error::AppError;
 use crate::idempotency::secret_is_gone;
 use crate::{App, Ticket};
@@ -75,7 +75,7 @@ impl App {
             });
         }
         // A key never makes a wider one.
-        let held = rights_on(&live.key, &child, None);
+        let held = rights_throughout(&live.key, &child);
         if let Err(lacking) = held.narrow(&ask.rights.ever()) {
             return Err(AppError::Forbidden {
                 code: "scope_exceeds_key",

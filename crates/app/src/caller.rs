@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use hallpass_core::authority::Change;
 use hallpass_core::decision::{Action, Actor, Facts, Permit, Place, Standing, decide};
 use hallpass_core::entity::{ApiKey, Company, User};
-use hallpass_core::id::{ApiKeyId, CompanyId, UserId};
+use hallpass_core::id::{ApiKeyId, CompanyId, ExperienceId, UserId};
 use hallpass_core::role;
 use hallpass_core::scope::ScopeSet;
 use hallpass_token::{AccessClaims, ClientId, KeyRealm, KeySecret, SecretHash, TokenError};
@@ -412,6 +412,15 @@ impl App {
         Ok(Some(user))
     }
 
+    /// The key that speaks, or that minted the token.
+    pub(crate) async fn key_of(&self, caller: &Caller) -> Result<Arc<ApiKey>, AppError> {
+        let id = match caller {
+            Caller::Key(live) => live.key.id,
+            Caller::User(user) => user.key(),
+        };
+        self.api_key(id).await?.ok_or(AppError::Unauthenticated(Unauthenticated::Revoked))
+    }
+
     /// An API key by id, by cache.
     pub(crate) async fn api_key(&self, id: ApiKeyId) -> Result<Option<Arc<ApiKey>>, AppError> {
         if let Some(key) = self.keys.get(&id) {
@@ -436,9 +445,19 @@ pub(crate) fn rights_on(key: &ApiKey, company: &Company, inner: Option<&str>) ->
     limited(key, key.rights.on(&names(key, company), inner))
 }
 
+/// On which experiences of a company a key is denied one of `actions`; none if on all.
+pub(crate) fn denied_parts(key: &ApiKey, company: &Company, actions: &ScopeSet) -> Option<Vec<ExperienceId>> {
+    key.rights.denied_parts(&names(key, company), actions)
+}
+
 /// What a key may do on anything within a company: the bound of what it may mint.
 pub(crate) fn rights_within(key: &ApiKey, company: &Company) -> ScopeSet {
     limited(key, key.rights.within(&names(key, company)))
+}
+
+/// What a key may do on a company and everything within it: the bound of the keys it may make.
+pub(crate) fn rights_throughout(key: &ApiKey, company: &Company) -> ScopeSet {
+    limited(key, key.rights.throughout(&names(key, company)))
 }
 
 fn names(key: &ApiKey, company: &Company) -> Vec<CompanyId> {

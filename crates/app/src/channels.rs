@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use hallpass_core::authority::Change;
-use hallpass_core::decision::{Action, ChannelKind, Permit, Place};
+use hallpass_core::catalogue::scopes::CHAT_READ;
+use hallpass_core::decision::{Action, ChannelKind, Permit, Place, decide};
 use hallpass_core::entity::Channel;
 use hallpass_core::id::{ChatFeedId, CompanyId, ExperienceId, ProductId};
-use hallpass_store::{ChannelPatch, EventKind, Key};
+use hallpass_core::scope::ScopeSet;
+use hallpass_store::{ChannelFilter, ChannelPatch, EventKind, Key};
 
 use crate::App;
-use crate::caller::Caller;
+use crate::caller::{Caller, denied_parts, rights_on};
 use crate::error::AppError;
 use crate::page::{Direction, Page, PageAsk};
 
@@ -94,8 +96,8 @@ impl App {
         Ok((channel, permit.moderates))
     }
 
-    /// A company's channels that the caller has access to, newest first, and whether the caller
-    /// moderates there.
+    /// A company's channels that the caller may read, newest first, each with whether the caller
+    /// moderates it.
     ///
     /// # Errors
     /// [`AppError::NotFound`] for a company out of reach, [`AppError::MissingScopes`].
@@ -105,18 +107,29 @@ impl App {
         company: CompanyId,
         product: Option<ProductId>,
         page: &PageAsk,
-    ) -> Result<(Page<Channel>, bool), AppError> {
-        let permit = self.permit(caller, Action::ReadChannel, company, None, "company").await?;
+    ) -> Result<Page<(Channel, bool)>, AppError> {
+        let action = Action::ReadChannel;
+        self.permit(caller, action, company, None, "company").await?;
+        let mut facts = self.facts(caller, company, None).await?;
+        let record = self.company(company).await?.ok_or(AppError::NotFound("company"))?;
+        let key = self.key_of(caller).await?;
         let viewer = self.viewer(caller, company).await?;
+        let hidden = denied_parts(&key, &record, &ScopeSet::of(&[CHAT_READ]))
+            .ok_or_else(|| AppError::MissingScopes(action.alternatives().to_vec()))?;
+        let filter = ChannelFilter { product, viewer, hidden };
         let filters = format!("{product:?}");
         let plan = page.plan(self, "chat_channels.list", company, &[&filters], (Direction::Desc, 100))?;
-        let key =
+        let order =
             |channel: &Channel| Key { at: channel.created_at.as_millisecond(), id: channel.id.to_string() };
-        let list = |scan| async move {
-            self.store.read().await?.list_channels(company, product, viewer, &scan).await
+        let filter = &filter;
+        let list = |scan| async move { self.store.read().await?.list_channels(company, filter, &scan).await };
+        let (channels, page) = plan.fetch(self, order, list).await?.take();
+        let mut moderated = |channel: Channel| {
+            facts.credential = rights_on(&key, &record, Some(&channel.experience.to_string()));
+            let moderates = decide(action, &facts).is_ok_and(|permit| permit.moderates);
+            (channel, moderates)
         };
-        let page = plan.fetch(self, key, list).await?;
-        Ok((page, permit.moderates))
+        Ok(page.fill(channels.into_iter().map(&mut moderated).collect()))
     }
 
     /// Changes a channel's rules.

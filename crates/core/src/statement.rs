@@ -1,12 +1,15 @@
 //! What an API key may do: a role, or statements that grant and deny actions on resources.
 //!
 //! A resource is a path from the company inwards, `biz_x` or `biz_x|exp_y`; a pattern is the same
-//! with `*` for any segment, `biz_*` for any ending, and covers everything inside what it names.
-//! A denial beats every grant, whatever the order.
+//! with `*` or the prefix and `*` (`biz_*`) for any segment, and covers everything inside what it names.
+//! A denial beats every grant, whatever the order. Paths through apps and products, which the decision
+//! does not look at, are no patterns: a denial must never be taken and then ignored.
+
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::CompanyId;
+use crate::id::{CompanyId, ExperienceId};
 use crate::role::{self, Role};
 use crate::scope::{Scope, ScopeSet};
 
@@ -33,23 +36,31 @@ pub struct Pattern(String);
 
 /// The text is no resource pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a resource such as biz_x, biz_x|exp_y or *")]
+#[error("not a resource of the form biz_…, biz_…|exp_… or *; apps and products cannot be named")]
 pub struct InvalidPattern;
 
 impl TryFrom<String> for Pattern {
     type Error = InvalidPattern;
     fn try_from(text: String) -> Result<Self, InvalidPattern> {
-        let segments: Vec<&str> = text.split('|').collect();
-        let well_formed = |segment: &&str| {
-            let stem = segment.strip_suffix('*').unwrap_or(segment);
-            !segment.is_empty() && stem.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        let well_formed = match text.split_once('|') {
+            None => can_name::<CompanyId>(&text, CompanyId::PREFIX),
+            Some((company, inner)) => {
+                can_name::<CompanyId>(company, CompanyId::PREFIX)
+                    && can_name::<ExperienceId>(inner, ExperienceId::PREFIX)
+            }
         };
-        if text.len() > 200 || segments.len() > 3 || !segments.iter().all(well_formed) {
-            return Err(InvalidPattern);
-        }
-        Ok(Self(text))
+        if well_formed { Ok(Self(text)) } else { Err(InvalidPattern) }
     }
 }
+
+/// Whether a segment names an id of this kind, or all of them.
+fn can_name<Id: FromStr>(segment: &str, prefix: &str) -> bool {
+    match segment.strip_suffix('*') {
+        Some(stem) => stem.is_empty() || stem == prefix,
+        None => segment.parse::<Id>().is_ok(),
+    }
+}
+
 impl From<Pattern> for String {
     fn from(pattern: Pattern) -> Self {
         pattern.0
@@ -63,9 +74,14 @@ impl Pattern {
         self.0.split('|').all(|pattern| segments.next().is_some_and(|segment| glob(pattern, segment)))
     }
 
-    /// Whether the pattern covers something at or inside `path`.
-    fn reaches_into(&self, path: &[&str]) -> bool {
-        self.0.split('|').zip(path).all(|(pattern, segment)| glob(pattern, segment))
+    /// Whether the pattern covers a company or something inside it.
+    fn reaches_into(&self, company: &str) -> bool {
+        glob(self.company(), company)
+    }
+
+    /// What it names inside of companies.
+    fn inner(&self) -> Option<&str> {
+        self.0.split_once('|').map(|(_, inner)| inner)
     }
 
     /// The company segment.
@@ -92,39 +108,61 @@ pub enum KeyRights {
 }
 
 impl KeyRights {
-    /// What the key may do on a company itself, or on `inner` (an experience, an app) within it.
+    /// What the key may do on a company itself, or on `inner` (an experience) within it.
     ///
     /// `names` are the company and, for a connected account, its parent: a statement about a
     /// platform speaks of its connected accounts too.
     pub fn on(&self, names: &[CompanyId], inner: Option<&str>) -> ScopeSet {
-        self.select(names, inner, false)
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let paths: Vec<Vec<&str>> =
+            names.iter().map(|name| std::iter::once(name.as_str()).chain(inner).collect()).collect();
+        // A denial of a part does not deny the whole; it is applied where the part is touched.
+        let covers = |pattern: &Pattern| paths.iter().any(|path| pattern.covers(path));
+        self.select(covers, covers)
     }
 
     /// What the key may do on anything at all within a company: the bound of what it may mint.
     pub fn within(&self, names: &[CompanyId]) -> ScopeSet {
-        self.select(names, None, true)
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        self.select(
+            |pattern| names.iter().any(|name| pattern.reaches_into(name)),
+            |pattern| names.iter().any(|name| pattern.covers(&[name])),
+        )
     }
 
-    fn select(&self, names: &[CompanyId], inner: Option<&str>, anywhere: bool) -> ScopeSet {
+    /// What the key may do on a company and everything within it: the bound of the keys it may make.
+    pub fn throughout(&self, names: &[CompanyId]) -> ScopeSet {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        self.select(
+            |pattern| names.iter().any(|name| pattern.covers(&[name])),
+            |pattern| names.iter().any(|name| pattern.reaches_into(name)),
+        )
+    }
+
+    /// The experiences of a company on which one of `actions` is denied; none if that is all of them.
+    pub fn denied_parts(&self, names: &[CompanyId], actions: &ScopeSet) -> Option<Vec<ExperienceId>> {
+        let Self::Statements(statements) = self else { return Some(Vec::new()) };
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        statements
+            .iter()
+            .filter(|statement| !statement.grant && !statement.actions.and(actions).is_empty())
+            .flat_map(|statement| &statement.resources)
+            .filter(|pattern| names.iter().any(|name| pattern.reaches_into(name)))
+            .map(|pattern| pattern.inner()?.parse().ok())
+            .collect()
+    }
+
+    fn select(&self, grants: impl Fn(&Pattern) -> bool, denies: impl Fn(&Pattern) -> bool) -> ScopeSet {
         let statements = match self {
             Self::Role(role) => return role.scopes(),
             Self::Statements(statements) => statements,
         };
-        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let paths: Vec<Vec<&str>> =
-            names.iter().map(|name| std::iter::once(name.as_str()).chain(inner).collect()).collect();
         let (mut granted, mut denied) = (ScopeSet::EMPTY, ScopeSet::EMPTY);
         for statement in statements {
-            // A denial of a part does not deny the whole; it is applied where the part is touched.
-            let matches = statement.resources.iter().any(|pattern| {
-                paths.iter().any(|path| {
-                    pattern.covers(path) || (anywhere && statement.grant && pattern.reaches_into(path))
-                })
-            });
-            match (matches, statement.grant) {
-                (true, true) => granted = granted.or(&statement.actions),
-                (true, false) => denied = denied.or(&statement.actions),
-                (false, _) => {}
+            if statement.grant && statement.resources.iter().any(&grants) {
+                granted = granted.or(&statement.actions);
+            } else if !statement.grant && statement.resources.iter().any(&denies) {
+                denied = denied.or(&statement.actions);
             }
         }
         granted.minus(&denied)
@@ -154,6 +192,7 @@ impl KeyRights {
 mod tests {
     use super::*;
     use crate::catalogue::scopes::*;
+    use crate::id::AppId;
 
     fn rights(rows: &[(&str, bool, &[Scope])]) -> KeyRights {
         KeyRights::Statements(
@@ -162,7 +201,10 @@ mod tests {
                     actions: ScopeSet::of(actions),
                     grant: *grant,
                     resources: vec![
-                        Pattern::try_from((*resource).replace("B1", &biz(1).to_string())).unwrap(),
+                        Pattern::try_from(
+                            (*resource).replace("B1", &biz(1).to_string()).replace("E1", &exp(1)),
+                        )
+                        .unwrap(),
                     ],
                 })
                 .collect(),
@@ -170,6 +212,9 @@ mod tests {
     }
     fn biz(n: u128) -> CompanyId {
         CompanyId::from_bits(n)
+    }
+    fn exp(n: u128) -> String {
+        ExperienceId::from_bits(n).to_string()
     }
 
     #[test]
@@ -182,10 +227,10 @@ mod tests {
 
     #[test]
     fn a_grant_on_a_part_is_not_a_grant_on_the_whole() {
-        let rights = rights(&[("B1|exp_a", true, &[CHAT_READ])]);
+        let rights = rights(&[("B1|E1", true, &[CHAT_READ])]);
         assert_eq!(rights.on(&[biz(1)], None), ScopeSet::EMPTY);
-        assert_eq!(rights.on(&[biz(1)], Some("exp_a")), ScopeSet::of(&[CHAT_READ]));
-        assert_eq!(rights.on(&[biz(1)], Some("exp_b")), ScopeSet::EMPTY);
+        assert_eq!(rights.on(&[biz(1)], Some(&exp(1))), ScopeSet::of(&[CHAT_READ]));
+        assert_eq!(rights.on(&[biz(1)], Some(&exp(2))), ScopeSet::EMPTY);
         assert_eq!(rights.within(&[biz(1)]), ScopeSet::of(&[CHAT_READ]));
     }
 
@@ -196,9 +241,27 @@ mod tests {
     }
 
     #[test]
+    fn a_denial_on_a_part_bounds_what_is_held_throughout() {
+        let rights = rights(&[("B1", true, &[CHAT_READ, CHAT_MODERATE]), ("B1|E1", false, &[CHAT_READ])]);
+        assert_eq!(rights.on(&[biz(1)], None), ScopeSet::of(&[CHAT_READ, CHAT_MODERATE]));
+        assert_eq!(rights.throughout(&[biz(1)]), ScopeSet::of(&[CHAT_MODERATE]));
+    }
+
+    #[test]
     fn patterns_are_checked() {
-        for bad in ["", "|", "biz_x|", "a|b|c|d", "b*z", "biz_x|exp y", "biz_x\0"] {
+        let (company, experience) = (biz(1).to_string(), exp(1));
+        for good in ["*", "biz_*", "*|*", "biz_*|exp_*"] {
+            assert!(Pattern::try_from(good.to_owned()).is_ok(), "{good:?}");
+        }
+        assert!(Pattern::try_from(format!("{company}|{experience}")).is_ok());
+        for bad in ["", "|", "a|b|c|d", "b*z", "biz_x", "biz_0*", "app_*", "exp_*", "biz_*|app_*", "**"] {
             assert_eq!(Pattern::try_from(bad.to_owned()), Err(InvalidPattern), "{bad:?}");
         }
+        let app = AppId::from_bits(1);
+        for bad in ["|", "|exp y", "\0", "*", "|prod_x", &format!("|{app}"), &format!("|*|{experience}")] {
+            assert_eq!(Pattern::try_from(format!("{company}{bad}")), Err(InvalidPattern), "{bad:?}");
+        }
+        assert_eq!(Pattern::try_from(biz(u128::MAX).to_string().to_lowercase()), Err(InvalidPattern));
+        assert_eq!(Pattern::try_from(experience), Err(InvalidPattern));
     }
 }

@@ -20,13 +20,15 @@ macro_rules! from {
         " FROM channels c JOIN experiences e ON e.id = c.experience_id "
     };
 }
+// $6 holds the ids of hidden experiences. All ids are of one length, none is part of another.
 macro_rules! filters {
     () => {
         " AND e.deleted_at IS NULL
           AND ($4 = '' OR EXISTS (SELECT 1 FROM experience_products p
                                   WHERE p.experience_id = e.id AND p.product_id = $4))
           AND ($5 = '' OR e.is_public OR EXISTS (SELECT 1 FROM experience_members x
-                                  WHERE x.experience_id = e.id AND x.user_id = $5)) "
+                                  WHERE x.experience_id = e.id AND x.user_id = $5))
+          AND CAST($6 AS TEXT) NOT LIKE '%' || e.id || '%' "
     };
 }
 
@@ -39,7 +41,7 @@ const LIST_DOWN: &str = concat!(
     from!(),
     "WHERE c.company_id = $1 AND (c.created_at, c.id) < ($2, $3)",
     filters!(),
-    "ORDER BY c.created_at DESC, c.id DESC LIMIT $6"
+    "ORDER BY c.created_at DESC, c.id DESC LIMIT $7"
 );
 const LIST_UP: &str = concat!(
     "SELECT ",
@@ -47,7 +49,7 @@ const LIST_UP: &str = concat!(
     from!(),
     "WHERE c.company_id = $1 AND (c.created_at, c.id) > ($2, $3)",
     filters!(),
-    "ORDER BY c.created_at ASC, c.id ASC LIMIT $6"
+    "ORDER BY c.created_at ASC, c.id ASC LIMIT $7"
 );
 const INSERT: &str =
     "INSERT INTO channels (id, company_id, experience_id, who_can_post, who_can_react, ban_media,
@@ -85,6 +87,17 @@ impl ChannelPatch {
             cooldown_secs: self.cooldown_secs.unwrap_or(rules.cooldown_secs),
         }
     }
+}
+
+/// Which channels a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct ChannelFilter {
+    /// Of experiences attached to this product only.
+    pub product: Option<ProductId>,
+    /// As this user sees them; none for those who see private ones too.
+    pub viewer: Option<UserId>,
+    /// Not those of these experiences.
+    pub hidden: Vec<ExperienceId>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -153,21 +166,21 @@ impl Conn {
         row.map(Channel::try_from).transpose()
     }
 
-    /// A company's channels by creation time, as `viewer` sees them (none: private ones too).
+    /// A company's channels by creation time.
     pub async fn list_channels(
         &mut self,
         company: CompanyId,
-        product: Option<ProductId>,
-        viewer: Option<UserId>,
+        filter: &ChannelFilter,
         scan: &Scan,
     ) -> Result<Vec<Channel>, StoreError> {
         let (at, id) = scan.start();
         let statement = if scan.descending { LIST_DOWN } else { LIST_UP };
+        let hidden: Vec<String> = filter.hidden.iter().map(ToString::to_string).collect();
         let rows: Vec<Row> = on!(self, c => sqlx::query_as(statement)
             .bind(company.to_string()).bind(at).bind(id)
-            .bind(product.map(|id| id.to_string()).unwrap_or_default())
-            .bind(viewer.map(|id| id.to_string()).unwrap_or_default()).bind(scan.limit)
-            .fetch_all(c).await)?;
+            .bind(filter.product.map(|id| id.to_string()).unwrap_or_default())
+            .bind(filter.viewer.map(|id| id.to_string()).unwrap_or_default())
+            .bind(hidden.join(",")).bind(scan.limit).fetch_all(c).await)?;
         rows.into_iter().map(Channel::try_from).collect()
     }
 }

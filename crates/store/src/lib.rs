@@ -50,7 +50,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use api_keys::{KeyPage, NewApiKey};
 pub use append::Append;
 pub use authority::{AUTHORITY_PAGE, Head};
-pub use channels::ChannelPatch;
+pub use channels::{ChannelFilter, ChannelPatch};
 pub use companies::{CompanyFilter, CompanyPatch, NewCompany};
 pub use conn::{Conn, Tx};
 pub use error::{Cause, MaybeStoreError, StoreError};

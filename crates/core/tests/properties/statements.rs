@@ -112,6 +112,30 @@ proptest! {
     }
 
     #[test]
+    fn a_denial_on_a_part_always_denies_on_that_part(
+        statements in vec(statement(), 0..6), denied in scope_set(), company in (0..3u8).prop_map(biz),
+        part in 0..3u8, resource in vec(any::<char>(), 0..2), form in 0..4u8,
+    ) {
+        let part = exp(part);
+        let text = match form {
+            0 => format!("{company}|{part}"),
+            1 => "*|exp_*".to_owned(),
+            2 => format!("biz_*|{part}"),
+            // Any other path with the part in it either denies there or is refused.
+            _ => format!("{company}|{}|{part}", resource.iter().collect::<String>()),
+        };
+        let Ok(pattern) = Pattern::try_from(text) else { return Ok(prop_assert_eq!(form, 3)) };
+        let mut statements = statements;
+        statements.push(Statement { actions: denied, grant: false, resources: vec![pattern] });
+        let rights = KeyRights::Statements(statements);
+        prop_assert!(rights.on(&[company], Some(&part)).and(&denied).is_empty());
+        prop_assert!(rights.throughout(&[company]).and(&denied).is_empty());
+        let hidden = rights.denied_parts(&[company], &denied);
+        prop_assert!(denied.is_empty() || hidden.is_none_or(|parts| parts.contains(&part.parse().unwrap())));
+        prop_assert!(rights.throughout(&[company]).is_subset(&rights.on(&[company], Some(&part))));
+    }
+
+    #[test]
     fn a_pattern_keeps_its_text_or_is_refused(text in prop_oneof![any::<String>(), "[a-z_|*]{0,30}"]) {
         if let Ok(pattern) = Pattern::try_from(text.clone()) {
             let company = pattern.company().to_owned();

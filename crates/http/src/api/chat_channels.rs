@@ -70,9 +70,8 @@ pub(crate) async fn list(
     query: Query,
 ) -> Result<Response, ApiError> {
     let company = extract::required("company_id", query.company()?)?;
-    let (page, moderates) =
-        http.app.list_channels(&caller, company, query.id("product_id")?, &query.page()?).await?;
-    Ok(json(&ListView::of(page, |channel| view(&channel, moderates))))
+    let page = http.app.list_channels(&caller, company, query.id("product_id")?, &query.page()?).await?;
+    Ok(json(&ListView::of(page, |(channel, moderates)| view(&channel, moderates))))
 }
 
 /// Retrieve a chat channel

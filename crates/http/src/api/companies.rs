@@ -372,7 +372,7 @@ pub(crate) struct CreateKeyBody {
 pub(crate) struct StatementBody {
     actions: Vec<String>,
     grant: bool,
-    /// `biz_x`, `biz_x|exp_y`, with `*` for any.
+    /// `biz_x` or `biz_x|exp_y`, with `*` for any. Apps and products cannot be named.
     resources: Vec<String>,
 }
 

@@ -6,7 +6,7 @@ use hallpass_testkit::{TestCompany, TestServer};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::given::{enrolment, may, text};
+use super::given::{enrolment, ids, may, statements, text};
 
 /// Makes a key over the API; the answer.
 async fn make(
@@ -153,7 +153,7 @@ async fn resources_lie_in_the_company_the_key_is_for() {
         json!({ "child_company_id": account, "permissions":
         [{ "actions": ["chat:read"], "grant": true, "resources": [resource] }] })
     };
-    for foreign in [rival.id.to_string(), acme.id.to_string(), format!("{}|exp_x", rival.id)] {
+    for foreign in [rival.id.to_string(), acme.id.to_string(), format!("{}|exp_*", rival.id)] {
         let error = make(&acme, &acme.key, &server, ask(&foreign)).await.refused(400, "parameter_invalid");
         assert_eq!(error["param"], "permissions", "{foreign}");
     }
@@ -167,6 +167,99 @@ async fn resources_lie_in_the_company_the_key_is_for() {
     for other in [acme.id, rival.id] {
         key.get(&format!("/chat_channels?company_id={other}")).await.refused(404, "not_found");
     }
+}
+
+#[tokio::test]
+async fn a_denial_that_could_not_be_honoured_makes_no_key() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let (open, _) = acme.channel("open", true).await;
+    let app = server.app.builtin_app();
+    let ask = |resource: &str| {
+        json!({ "child_company_id": acme.id, "permissions": [
+            { "actions": ["chat:read"], "grant": true, "resources": [acme.id] },
+            { "actions": ["chat:read"], "grant": false, "resources": [resource] },
+        ] })
+    };
+    for inner in [
+        app.to_string(),
+        format!("{app}|{open}"),
+        format!("prod_01KDWPVNG0W1GTXMFFD0000001|{open}"),
+        format!("*|{open}"),
+        "pass_*".to_owned(),
+        open.to_lowercase(),
+    ] {
+        let resource = format!("{}|{inner}", acme.id);
+        let error = make(&acme, &acme.key, &server, ask(&resource)).await.refused(400, "parameter_invalid");
+        assert_eq!(error["param"], "permissions", "{resource}");
+    }
+    for resource in [open.clone(), acme.id.to_string().to_lowercase()] {
+        make(&acme, &acme.key, &server, ask(&resource)).await.refused(400, "parameter_invalid");
+    }
+}
+
+#[tokio::test]
+async fn channel_lists_leave_out_what_the_key_is_denied() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let (secret, _) = acme.channel("secret", true).await;
+    let (muted, muted_feed) = acme.channel("muted", true).await;
+    server.clock.advance(SignedDuration::from_secs(1));
+    let (open, open_feed) = acme.channel("open", true).await;
+    for experience in [&muted, &open] {
+        acme.as_key()
+            .patch(&format!("/chat_channels/{experience}"), json!({ "banned_words": ["x"] }))
+            .await
+            .ok();
+    }
+    let (company, part) = (acme.id.to_string(), |id: &str| format!("{}|{id}", acme.id));
+    let rights = |denials: &[(&[&str], bool, &str)]| {
+        let grant: (&[&str], bool, &str) = (&["chat:read", "chat:moderate"], true, &company);
+        statements(&[&[grant], denials].concat())
+    };
+    let (secret, muted) = (part(&secret), part(&muted));
+    let denials: [(&[&str], bool, &str); 2] =
+        [(&["chat:read"], false, &secret), (&["chat:moderate"], false, &muted)];
+    let key = server.key(acme.id, rights(&denials)).await;
+    let key = server.actor(key);
+    let (ann, _) = acme.member("ann").await;
+    acme.role(&ann, Some(Role::Moderator)).await;
+    let minted = key.mint(acme.id, &ann, &["chat:read", "chat:moderate"]).await.ok();
+    let token = server.actor(text(&minted, "token"));
+    for caller in [&key, &token] {
+        let listed = caller.get(&format!("/chat_channels?company_id={}", acme.id)).await.ok();
+        assert_eq!(ids(&listed), [open_feed.as_str(), muted_feed.as_str()]);
+        assert_eq!(listed["data"][0]["banned_words"], json!(["x"]));
+        assert_eq!(listed["data"][1]["banned_words"], json!([]));
+        // Pages are full, and end where there is no more.
+        let page = caller.get(&format!("/chat_channels?company_id={}&first=2", acme.id)).await.ok();
+        assert_eq!((ids(&page).len(), &page["page_info"]["has_next_page"]), (2, &json!(false)));
+    }
+    let blind = server.key(acme.id, rights(&[(&["chat:read"], false, &part("*"))])).await;
+    server
+        .actor(blind)
+        .get(&format!("/chat_channels?company_id={}", acme.id))
+        .await
+        .refused(403, "scope_missing");
+}
+
+#[tokio::test]
+async fn a_key_makes_none_without_its_own_denials() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let (shut, _) = acme.channel("shut", true).await;
+    let part = format!("{}|{shut}", acme.id);
+    let rights = statements(&[
+        (&["chat:read", "chat:moderate", "developer:manage_api_key"], true, &acme.id.to_string()),
+        (&["chat:read"], false, &part),
+    ]);
+    let denied = server.key(acme.id, rights).await;
+    let ask = |action: &str| {
+        json!({ "child_company_id": acme.id, "permissions":
+            [{ "actions": [action], "grant": true, "resources": [acme.id] }] })
+    };
+    make(&acme, &denied, &server, ask("chat:moderate")).await.ok();
+    make(&acme, &denied, &server, ask("chat:read")).await.refused(403, "scope_exceeds_key");
 }
 
 #[tokio::test]

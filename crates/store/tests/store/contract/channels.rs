@@ -1,6 +1,6 @@
 use hallpass_core::entity::ChannelRules;
 use hallpass_core::id::ProductId;
-use hallpass_store::{ChannelPatch, StoreError};
+use hallpass_store::{ChannelFilter, ChannelPatch, StoreError};
 
 use crate::fixtures::*;
 
@@ -67,17 +67,20 @@ async fn lists_show_what_the_viewer_may_see(db: &Db) {
     for n in [1, 2] {
         commit!(db, tx => tx.insert_experience_product(acme, exp(n), product, at(0)));
     }
-    for (product, viewer, expected) in [
-        (None, None, vec![1, 2, 3, 4, 5, 6]),
-        (None, Some(user(2)), vec![2, 3, 4, 6]),
-        (Some(product), None, vec![1, 2]),
-        (Some(product), Some(user(2)), vec![2]),
+    for (product, viewer, hidden, expected) in [
+        (None, None, vec![], vec![1, 2, 3, 4, 5, 6]),
+        (None, Some(user(2)), vec![], vec![2, 3, 4, 6]),
+        (Some(product), None, vec![], vec![1, 2]),
+        (Some(product), Some(user(2)), vec![], vec![2]),
+        (None, None, vec![exp(1), exp(4), exp(9)], vec![2, 3, 5, 6]),
+        (None, Some(user(2)), vec![exp(2)], vec![3, 4, 6]),
     ] {
+        let filter = ChannelFilter { product, viewer, hidden };
         for descending in [false, true] {
             let mut walked = Vec::new();
             let mut scan = scan(descending, 2);
             loop {
-                let page = db.read().await.list_channels(acme, product, viewer, &scan).await.unwrap();
+                let page = db.read().await.list_channels(acme, &filter, &scan).await.unwrap();
                 let Some(last) = page.last() else { break };
                 scan = scan_from(descending, last.created_at, last.id, 2);
                 walked.extend(page.iter().map(|channel| channel.id.bits()));

@@ -1,5 +1,5 @@
 use hallpass_core::id::{AppId, ProductId};
-use hallpass_store::{ExperienceFilter, ExperiencePatch, NewExperience, Scan, StoreError};
+use hallpass_store::{ChannelFilter, ExperienceFilter, ExperiencePatch, NewExperience, Scan, StoreError};
 
 use crate::fixtures::*;
 
@@ -59,7 +59,7 @@ async fn deletion_happens_once_for_everybody(db: &Db) {
     assert_eq!(read.find_channel(feed(1)).await.unwrap(), None);
     assert_eq!(read.find_channel_of(exp(1)).await.unwrap(), None);
     assert_eq!(read.list_experiences(acme, &everything(), &scan(true, 9)).await.unwrap(), []);
-    assert_eq!(read.list_channels(acme, None, None, &scan(true, 9)).await.unwrap(), []);
+    assert_eq!(read.list_channels(acme, &ChannelFilter::default(), &scan(true, 9)).await.unwrap(), []);
     drop(read);
     let patch = ExperiencePatch { public: Some(true), ..ExperiencePatch::default() };
     assert!(!commit!(db, patch, tx => tx.update_experience(exp(1), patch, at(8))));
