@@ -321,6 +321,7 @@ impl Space {
                 position: n,
                 seq: n,
                 author: self.user(author),
+                posted_by_key: None,
                 content: (*text).to_owned(),
                 mentions: Vec::new(),
                 mentions_everyone: false,

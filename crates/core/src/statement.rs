@@ -152,16 +152,16 @@ impl KeyRights {
             .collect()
     }
 
-    fn select(&self, grants: impl Fn(&Pattern) -> bool, denies: impl Fn(&Pattern) -> bool) -> ScopeSet {
+    fn select(&self, at: impl Fn(&Pattern) -> bool, except: impl Fn(&Pattern) -> bool) -> ScopeSet {
         let statements = match self {
             Self::Role(role) => return role.scopes(),
             Self::Statements(statements) => statements,
         };
         let (mut granted, mut denied) = (ScopeSet::EMPTY, ScopeSet::EMPTY);
         for statement in statements {
-            if statement.grant && statement.resources.iter().any(&grants) {
+            if statement.grant && statement.resources.iter().any(&at) {
                 granted = granted.or(&statement.actions);
-            } else if !statement.grant && statement.resources.iter().any(&denies) {
+            } else if !statement.grant && statement.resources.iter().any(&except) {
                 denied = denied.or(&statement.actions);
             }
         }

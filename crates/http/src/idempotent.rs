@@ -1,6 +1,7 @@
 //! `Idempotency-Key` around a POST.
 
 use std::future::Future;
+use std::str::FromStr;
 
 use axum::body::Body;
 use axum::extract::FromRequestParts;
@@ -79,7 +80,62 @@ impl Post {
         A: Future<Output = Result<T, AppError>> + Send + 'static,
         C: Future<Output = Result<(), AppError>>,
     {
+        let (app, caller, secret) = (self.http.app.clone(), self.caller.clone(), self.secret);
+        let keep =
+            move |_: &T, answer: &[u8]| (!secret).then(|| String::from_utf8_lossy(answer).into_owned());
+        match self.claimed(body, keep, act).await? {
+            Answer::Fresh(answer) => Ok(raw(StatusCode::OK, answer)),
+            Answer::Replayed(stored) => {
+                allowed(app, caller).await?;
+                Ok(raw(
+                    StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK),
+                    stored.answer.into_bytes(),
+                ))
+            }
+        }
+    }
+
+    /// Runs `act` once per key, for what may be gone when somebody asks again: only the `id` of what it
+    /// made is kept, and `find` decides and looks at it anew.
+    pub(crate) async fn once_by_id<T, Id, A, F>(
+        self,
+        body: Bytes,
+        id: impl FnOnce(&T) -> Id + Send + 'static,
+        find: impl FnOnce(App, Caller, Id) -> F,
+        act: impl FnOnce(App, Caller, Option<Ticket>) -> A + Send + 'static,
+    ) -> Result<Response, ApiError>
+    where
+        T: Serialize + Send,
+        Id: ToString + FromStr,
+        A: Future<Output = Result<T, AppError>> + Send + 'static,
+        F: Future<Output = Result<T, AppError>>,
+    {
         let (app, caller) = (self.http.app.clone(), self.caller.clone());
+        if self.key.is_none() {
+            return Ok(json(&act(app, caller, None).await?));
+        }
+        let keep = |made: &T, _: &[u8]| Some(id(made).to_string());
+        match Box::pin(self.claimed(body, keep, act)).await? {
+            Answer::Fresh(answer) => Ok(raw(StatusCode::OK, answer)),
+            Answer::Replayed(stored) => {
+                let unreadable = |_| ApiError::new(Code::Internal, Code::Internal.meaning());
+                let id = stored.answer.parse().map_err(unreadable)?;
+                Ok(json(&find(app, caller, id).await?))
+            }
+        }
+    }
+
+    /// Claims the key and, if it is new, runs `act` and keeps what `keep` makes of the answer.
+    async fn claimed<T, A>(
+        self,
+        body: Bytes,
+        keep: impl FnOnce(&T, &[u8]) -> Option<String> + Send + 'static,
+        act: impl FnOnce(App, Caller, Option<Ticket>) -> A + Send + 'static,
+    ) -> Result<Answer, ApiError>
+    where
+        T: Serialize + Send,
+        A: Future<Output = Result<T, AppError>> + Send + 'static,
+    {
         // In a task, from the claim on: a client that hangs up and asks again must find this attempt's end,
         // not its ruins.
         let task = tokio::spawn(async move {
@@ -93,7 +149,7 @@ impl Post {
             match act(app.clone(), self.caller, Some(ticket)).await {
                 Ok(value) => {
                     let answer = to_json(&value);
-                    let kept = (!self.secret).then(|| String::from_utf8_lossy(&answer).into_owned());
+                    let kept = keep(&value, &answer);
                     // Done is done; whoever asks again finds it by its ids.
                     if let Err(error) = app.complete_idempotency(ticket, 200, kept).await {
                         tracing::warn!(error = %error, "an answer was not kept for its idempotency key");
@@ -109,14 +165,7 @@ impl Post {
                 }
             }
         });
-        match task.await.map_err(|_| ApiError::new(Code::Internal, Code::Internal.meaning()))?? {
-            Answer::Fresh(answer) => Ok(raw(StatusCode::OK, answer)),
-            Answer::Replayed(stored) => {
-                allowed(app, caller).await?;
-                let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK);
-                Ok(raw(status, stored.answer.into_bytes()))
-            }
-        }
+        task.await.map_err(|_| ApiError::new(Code::Internal, Code::Internal.meaning()))?
     }
 }
 

@@ -174,7 +174,7 @@ impl Append<'_> {
     }
 
     /// Notes that a user posts in a channel with a cooldown, unless they posted less than `pause`
-    /// milliseconds before: then says when, and notes nothing.
+    /// milliseconds before: then says when. A post in the future counts from now.
     pub async fn take_cooldown(
         &mut self,
         channel: ChatFeedId,

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use hallpass_core::entity::Message;
-use hallpass_core::id::{ChatFeedId, MessageId, UserId};
+use hallpass_core::id::{ApiKeyId, ChatFeedId, MessageId, UserId};
 use jiff::Timestamp;
 use sqlx::Row as _;
 
@@ -38,6 +38,7 @@ const LIST_UP: &str = concat!(
       ORDER BY position ASC LIMIT $3"
 );
 const POSITION: &str = "SELECT channel_id, position FROM messages WHERE id = $1";
+const POSTED_BY_KEY: &str = "SELECT posted_by_key FROM messages WHERE id = $1";
 const UPDATE: &str = "UPDATE messages SET content = COALESCE($2, content),
          mentions = CASE WHEN $2 IS NULL THEN mentions ELSE $3 END,
          mentions_everyone = CASE WHEN $2 IS NULL THEN mentions_everyone ELSE $4 END,
@@ -57,11 +58,13 @@ const TAKE_COOLDOWN: &str = "INSERT INTO cooldowns (channel_id, user_id, posted_
      ON CONFLICT (channel_id, user_id) DO UPDATE SET posted_at = excluded.posted_at
          WHERE cooldowns.posted_at <= excluded.posted_at - $4
      RETURNING posted_at";
-const COOLDOWN: &str = "SELECT posted_at FROM cooldowns WHERE channel_id = $1 AND user_id = $2";
+// A post from a clock that was ahead counts from now: nobody waits longer than the pause.
+const COOLDOWN: &str = "UPDATE cooldowns SET posted_at = CASE WHEN posted_at > $1 THEN $1 ELSE posted_at END
+     WHERE channel_id = $2 AND user_id = $3 RETURNING posted_at";
 
 const INSERT_MESSAGE: &str = "INSERT INTO messages (channel_id, position, id, user_id, content, mentions,
-     mentions_everyone, poll, replying_to, created_at, updated_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+     mentions_everyone, poll, replying_to, created_at, updated_at, posted_by_key)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 const INSERT_EVENT: &str =
     "INSERT INTO events (channel_id, seq, kind, subject, at) VALUES ($1, $2, $3, $4, $5)";
 
@@ -70,6 +73,7 @@ pub(crate) const ALL: &[&str] = &[
     LIST_DOWN,
     LIST_UP,
     POSITION,
+    POSTED_BY_KEY,
     UPDATE,
     DELETE,
     BUMP_SEQ,
@@ -125,6 +129,8 @@ pub struct NewMessage {
     pub position: i64,
     pub seq: i64,
     pub author: UserId,
+    /// The API key that posted it in the author's name.
+    pub posted_by_key: Option<ApiKeyId>,
     pub content: String,
     pub mentions: Vec<UserId>,
     pub mentions_everyone: bool,
@@ -305,6 +311,13 @@ impl Conn {
         row.map(|(channel, position)| place(id, &channel, position)).transpose()
     }
 
+    /// The API key that posted a message, if one did.
+    pub async fn find_posting_key(&mut self, id: MessageId) -> Result<Option<ApiKeyId>, StoreError> {
+        let key: Option<Option<String>> =
+            on!(self, c => sqlx::query_scalar(POSTED_BY_KEY).bind(id.to_string()).fetch_optional(c).await)?;
+        parsed_opt(TABLE, "posted_by_key", &id.to_string(), key.flatten().as_deref())
+    }
+
     /// A channel's counters: `(position, seq)`.
     pub async fn find_head(&mut self, channel: ChatFeedId) -> Result<Option<(i64, i64)>, StoreError> {
         Ok(on!(self, c => sqlx::query_as(HEAD).bind(channel.to_string()).fetch_optional(c).await)?)
@@ -366,6 +379,7 @@ impl Tx {
                 .bind(column(messages, |m| m.poll.as_deref()))
                 .bind(column(messages, |m| m.replying_to.map(|id| id.to_string())))
                 .bind(column(messages, |m| m.at.as_millisecond()))
+                .bind(column(messages, |m| m.posted_by_key.map(|id| id.to_string())))
                 .bind(EventKind::MessageCreated.name());
             Box::pin(all.execute(&mut **conn)).await?;
             return Ok(());
@@ -375,7 +389,8 @@ impl Tx {
             on!(self.0, c => sqlx::query(INSERT_MESSAGE).bind(&channel).bind(m.position).bind(&id)
                 .bind(m.author.to_string()).bind(&m.content).bind(ids_json(&m.mentions))
                 .bind(m.mentions_everyone).bind(&m.poll).bind(m.replying_to.map(|id| id.to_string()))
-                .bind(at).bind(at).execute(c).await.map(drop))?;
+                .bind(at).bind(at).bind(m.posted_by_key.map(|id| id.to_string()))
+                .execute(c).await.map(drop))?;
             on!(self.0, c => sqlx::query(INSERT_EVENT).bind(&channel).bind(m.seq)
                 .bind(EventKind::MessageCreated.name()).bind(&id).bind(at).execute(c).await.map(drop))?;
         }
@@ -437,7 +452,8 @@ impl Tx {
             return Ok(None);
         }
         let posted_at: i64 = on!(self.0, c => sqlx::query_scalar(COOLDOWN)
-            .bind(channel.to_string()).bind(user.to_string()).fetch_one(c).await)?;
+            .bind(at.as_millisecond()).bind(channel.to_string()).bind(user.to_string())
+            .fetch_one(c).await)?;
         Ok(Some(posted_at))
     }
 }
@@ -467,15 +483,15 @@ pub(crate) mod direct {
         pause: i64,
         at: Timestamp,
     ) -> Result<Option<i64>, StoreError> {
-        let (channel, user) = (channel.to_string(), user.to_string());
+        let (channel, user, at) = (channel.to_string(), user.to_string(), at.as_millisecond());
         let taken = conn
             .prepare_cached(TAKE_COOLDOWN)?
-            .query_row((&channel, &user, at.as_millisecond(), pause), |row| row.get::<_, i64>(0))
+            .query_row((&channel, &user, at, pause), |row| row.get::<_, i64>(0))
             .optional()?;
         if taken.is_some() {
             return Ok(None);
         }
-        Ok(Some(conn.prepare_cached(COOLDOWN)?.query_row((&channel, &user), |row| row.get(0))?))
+        Ok(Some(conn.prepare_cached(COOLDOWN)?.query_row((at, &channel, &user), |row| row.get(0))?))
     }
 
     pub(crate) fn bump_heads(
@@ -508,6 +524,7 @@ pub(crate) mod direct {
                 m.replying_to.map(|id| id.to_string()),
                 at,
                 at,
+                m.posted_by_key.map(|id| id.to_string()),
             ))?;
             event.execute((&channel, m.seq, EventKind::MessageCreated.name(), &id, at))?;
         }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use hallpass_core::Clock;
 use hallpass_core::authority::Change;
 use hallpass_core::entity::Message;
-use hallpass_core::id::{ChatFeedId, UserId};
+use hallpass_core::id::{ApiKeyId, ChatFeedId, UserId};
 use hallpass_store::{Append, HeadBump, NewMessage, Store, StoreError, Tx};
 use tokio::sync::{mpsc, oneshot};
 
@@ -34,6 +34,8 @@ const SHARED_LANES: usize = 2;
 /// A send that was decided.
 pub(crate) struct Pending {
     pub(crate) message: Message,
+    /// The API key that posts it in its author's name.
+    pub(crate) by_key: Option<ApiKeyId>,
     /// The authority number before the decision.
     pub(crate) rev: u64,
     /// On what the decision depends.
@@ -203,6 +205,7 @@ async fn write_all(mut tx: Append<'_>, batch: &[Pending]) -> Result<Vec<Verdict>
             position: place.0,
             seq: place.1,
             author: message.author,
+            posted_by_key: pending.by_key,
             content: message.content.clone().unwrap_or_default(),
             mentions: message.mentions.clone(),
             mentions_everyone: message.mentions_everyone,

@@ -106,6 +106,10 @@ impl App {
             };
             let pending = Pending {
                 message,
+                by_key: match &caller {
+                    Caller::Key(live) => Some(live.key.id),
+                    Caller::User(_) => None,
+                },
                 rev,
                 subjects: watched(&caller, &channel),
                 // Those who moderate are not slowed down.
@@ -127,12 +131,7 @@ impl App {
                         retry_after_secs: Some(retry_after_secs),
                     });
                 }
-                Verdict::Deleted => {
-                    return Err(AppError::conflict(
-                        "message_deleted",
-                        "an earlier attempt stored this message, and it was deleted since",
-                    ));
-                }
+                Verdict::Deleted => return Err(was_deleted()),
                 // Rights moved: apply what moved, then decide again.
                 Verdict::Redecide { n } => caller = self.renewed(&caller, n).await?,
             }
@@ -140,12 +139,22 @@ impl App {
         Err(AppError::Unavailable("rights change too fast to decide"))
     }
 
-    /// Whether the caller may send to a channel, its rules about content aside.
+    /// A message that the caller sent, for whoever asks again whether it was.
     ///
     /// # Errors
-    /// As for [`send_message`](Self::send_message).
-    pub async fn may_send(&self, caller: &Caller, channel: ChannelRef) -> Result<(), AppError> {
-        self.permit_channel(caller, Action::SendMessage(ChannelKind::Channel), channel).await.map(drop)
+    /// [`AppError::NotFound`] or [`AppError::MissingScopes`] for a channel where the caller may no longer
+    /// send, [`AppError::Conflict`] if the message was deleted.
+    pub async fn sent_message(
+        &self,
+        caller: &Caller,
+        channel: ChannelRef,
+        id: MessageId,
+    ) -> Result<MessageWithAuthor, AppError> {
+        let action = Action::SendMessage(ChannelKind::Channel);
+        let (channel, _) = self.permit_channel(caller, action, channel).await?;
+        let message = self.store.read().await?.find_message(id).await?.ok_or_else(was_deleted)?;
+        let author = self.shown(channel.company, message.author).await?;
+        Ok(MessageWithAuthor { message, author })
     }
 
     /// As whom a message is sent: the user, or for a key the owner of the channel's company.
@@ -153,6 +162,14 @@ impl App {
         match caller.user() {
             Some(user) => Ok(user),
             None => Ok(self.company_of(channel).await?.owner),
+        }
+    }
+
+    /// Whether the caller wrote a message: the user did, or for a key some key posted it.
+    async fn is_own(&self, caller: &Caller, message: &Message) -> Result<bool, AppError> {
+        match caller.user() {
+            Some(user) => Ok(user == message.author),
+            None => Ok(self.store.read().await?.find_posting_key(message.id).await?.is_some()),
         }
     }
 
@@ -275,7 +292,7 @@ impl App {
             let rev = self.authority.rev();
             let action = Action::SendMessage(ChannelKind::Channel);
             let (message, channel, moderates) = self.permit_message(&caller, action, id).await?;
-            let own = self.author(&caller, &channel).await? == message.author;
+            let own = self.is_own(&caller, &message).await?;
             if edit.content.is_some() && !own {
                 return Err(AppError::Forbidden {
                     code: "not_author",
@@ -335,7 +352,7 @@ impl App {
             let rev = self.authority.rev();
             let action = Action::DeleteMessage(ChannelKind::Channel);
             let (message, channel, moderates) = self.permit_message(&caller, action, id).await?;
-            let own = self.author(&caller, &channel).await? == message.author;
+            let own = self.is_own(&caller, &message).await?;
             if !own && !moderates {
                 return Err(AppError::Forbidden {
                     code: "not_author",
@@ -439,6 +456,10 @@ fn watched(caller: &Caller, channel: &Channel) -> Vec<Change> {
         }
     }
     subjects
+}
+
+fn was_deleted() -> AppError {
+    AppError::conflict("message_deleted", "an earlier attempt stored this message, and it was deleted since")
 }
 
 fn check_content(text: &str) -> Result<(), AppError> {

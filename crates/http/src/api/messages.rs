@@ -187,9 +187,10 @@ pub(crate) async fn create(
         has_attachments: attached(body.attachments.as_deref())?,
     };
     let channel = ask.channel;
-    post.once(
+    post.once_by_id(
         bytes,
-        move |app, by| async move { app.may_send(&by, channel).await },
+        |sent: &Viewed| sent.0.message.id,
+        move |app, by, id| async move { Ok(Viewed(app.sent_message(&by, channel, id).await?)) },
         move |app, by, ticket| async move { Ok(Viewed(app.send_message(&by, ask, ticket).await?)) },
     )
     .await

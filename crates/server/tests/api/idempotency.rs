@@ -23,6 +23,24 @@ async fn the_same_key_and_body_replay_the_answer_and_do_it_once() {
 }
 
 #[tokio::test]
+async fn what_was_deleted_is_not_read_through_a_replay() {
+    let server = TestServer::start().await;
+    let acme = tenant(&server, "acme").await;
+    let say = json!({ "channel_id": acme.channel, "content": "regretted" });
+    let first = once(&server, &acme.token, "/messages", "k", say.clone()).await.ok();
+    let path = format!("/messages/{}", text(&first, "id"));
+    server.actor(&acme.token).patch(&path, json!({ "content": "mended" })).await.ok();
+    let again = once(&server, &acme.token, "/messages", "k", say.clone()).await.ok();
+    assert_eq!((&again["id"], &again["content"]), (&first["id"], &json!("mended")));
+    server.actor(&acme.token).delete(&path).await.ok();
+    for _ in 0..2 {
+        let answer = once(&server, &acme.token, "/messages", "k", say.clone()).await;
+        assert!(!answer.body.to_string().contains("regretted"));
+        answer.refused(409, "message_deleted");
+    }
+}
+
+#[tokio::test]
 async fn another_body_under_the_same_key_is_a_permanent_conflict() {
     let server = TestServer::start().await;
     let acme = tenant(&server, "acme").await;

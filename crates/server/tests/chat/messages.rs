@@ -1,7 +1,10 @@
 //! Messages: writing, reading, changing, taking back.
 
+use hallpass_core::catalogue::scopes::{CHAT_MESSAGE_CREATE, CHAT_READ};
 use hallpass_core::id::{ChatFeedId, MessageId, UserId};
 use hallpass_core::role::Role;
+use hallpass_core::scope::ScopeSet;
+use hallpass_core::statement::{KeyRights, Pattern, Statement};
 use hallpass_store::EventKind;
 use hallpass_testkit::{Actor, TestServer};
 use jiff::SignedDuration;
@@ -350,4 +353,34 @@ async fn names_are_those_of_the_channels_company_as_they_are_now() {
     // A key speaks as the company's owner.
     let official = acme.as_key().say(&channel, "official").await.ok();
     assert_eq!(official["user"]["id"], acme.owner.to_string());
+}
+
+#[tokio::test]
+async fn a_key_owns_what_keys_posted_and_not_what_the_owner_wrote() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let (_, channel) = acme.channel("General", true).await;
+    let rights = Statement {
+        actions: ScopeSet::of(&[CHAT_READ, CHAT_MESSAGE_CREATE]),
+        grant: true,
+        resources: vec![Pattern::try_from("*".to_owned()).unwrap()],
+    };
+    let poster = server.key(acme.id, KeyRights::Statements(vec![rights])).await;
+    let poster = server.actor(poster);
+    let owner = server.actor(acme.token(&acme.owner.to_string()).await);
+    let own = owner.say(&channel, "by hand").await.ok();
+    let path = format!("/messages/{}", own["id"].as_str().unwrap());
+    poster.patch(&path, json!({ "content": "forged" })).await.refused(403, "not_author");
+    poster.patch(&path, json!({ "is_pinned": true })).await.refused(403, "not_moderator");
+    poster.delete(&path).await.refused(403, "not_author");
+    acme.as_key().patch(&path, json!({ "content": "forged" })).await.refused(403, "not_author");
+    acme.as_key().patch(&path, json!({ "is_pinned": true })).await.ok();
+    // What another key of the company posted is the company's; so it is its owner's.
+    let by_key = acme.as_key().say(&channel, "announcement").await.ok();
+    let path = format!("/messages/{}", by_key["id"].as_str().unwrap());
+    assert_eq!(by_key["user"], own["user"]);
+    poster.patch(&path, json!({ "content": "corrected" })).await.ok();
+    poster.patch(&path, json!({ "is_pinned": true })).await.ok();
+    owner.patch(&path, json!({ "content": "better" })).await.ok();
+    poster.delete(&path).await.ok();
 }

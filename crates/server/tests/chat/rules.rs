@@ -196,3 +196,20 @@ async fn a_poll_has_two_to_twenty_options_in_order() {
         ask(shape).await.refused(400, "parameter_invalid");
     }
 }
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_locks_nobody_out() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let (_, channel) = acme.channel("Slow", true).await;
+    let rule = json!({ "user_posts_cooldown_seconds": 10 });
+    acme.as_key().patch(&format!("/chat_channels/{channel}"), rule).await.ok();
+    let (ann, _) = acme.member("ann").await;
+    server.clock.advance(SignedDuration::from_hours(24));
+    server.actor(acme.token(&ann).await).say(&channel, "tomorrow").await.ok();
+    server.clock.advance(SignedDuration::from_hours(-24));
+    let ann = server.actor(acme.token(&ann).await);
+    assert_eq!(pause(&ann.say(&channel, "today").await), Some(10));
+    server.clock.advance(SignedDuration::from_secs(10));
+    ann.say(&channel, "today").await.ok();
+}

@@ -249,6 +249,7 @@ CREATE TABLE messages (
     edited_at         BIGINT,
     pinned_at         BIGINT,
     deleted_at        BIGINT,
+    posted_by_key     TEXT COLLATE "C",
     PRIMARY KEY (channel_id, position)
 );
 CREATE UNIQUE INDEX messages_by_id ON messages (id);

@@ -249,6 +249,7 @@ CREATE TABLE messages (
     edited_at         INTEGER,
     pinned_at         INTEGER,
     deleted_at        INTEGER,
+    posted_by_key     TEXT,
     PRIMARY KEY (channel_id, position)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX messages_by_id ON messages (id);

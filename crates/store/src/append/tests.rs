@@ -61,6 +61,7 @@ fn message(n: i64) -> NewMessage {
         position: n,
         seq: n,
         author: UserId::from_bits(1),
+        posted_by_key: None,
         content: "hello".to_owned(),
         mentions: Vec::new(),
         mentions_everyone: false,

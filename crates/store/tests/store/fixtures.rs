@@ -165,6 +165,7 @@ pub(crate) fn new_message(n: u128, channel: ChatFeedId, place: i64, author: User
         position: place,
         seq: place,
         author,
+        posted_by_key: None,
         content: format!("message {n}"),
         mentions: Vec::new(),
         mentions_everyone: false,

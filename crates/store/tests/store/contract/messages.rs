@@ -1,5 +1,6 @@
 use hallpass_core::authority::{Change, Entry};
 use hallpass_core::entity::PollOption;
+use hallpass_core::id::ApiKeyId;
 use hallpass_store::{EventKind, HeadBump, NewMessage, Replied, StoreError};
 
 use crate::fixtures::*;
@@ -36,6 +37,7 @@ async fn a_message_comes_back_as_sent(db: &Db) {
         mentions_everyone: true,
         poll: Some(r#"[{"id":"1","text":"yes"}]"#.to_owned()),
         replying_to: Some(post(1)),
+        posted_by_key: Some(ApiKeyId::from_bits(7)),
         ..new_message(2, channel, 2, user(1))
     };
     send(db, vec![new_message(1, channel, 1, user(1)), full]).await.unwrap();
@@ -51,6 +53,9 @@ async fn a_message_comes_back_as_sent(db: &Db) {
     assert_eq!(full.poll, Some(vec![PollOption { id: "1".to_owned(), text: "yes".to_owned() }]));
     assert_eq!(full.replying_to, Some(post(1)));
     assert_eq!(db.read().await.find_message(post(3)).await.unwrap(), None);
+    for (n, key) in [(1, None), (2, Some(ApiKeyId::from_bits(7))), (3, None)] {
+        assert_eq!(db.read().await.find_posting_key(post(n)).await.unwrap(), key);
+    }
     let place = db.read().await.find_message_place(post(2)).await.unwrap();
     assert_eq!(place, Some(Replied { channel, position: 2 }));
     assert_eq!(db.read().await.find_message_place(post(3)).await.unwrap(), None);
@@ -283,9 +288,13 @@ async fn cooldowns_remember_the_last_post(db: &Db) {
         // A refusal does not begin the pause anew; the pause is over at its last millisecond.
         (1, 10, None),
         (1, 19, Some(10)),
-        // A clock that is behind.
-        (1, 5, Some(10)),
-        (1, 50, None),
+        // A clock that was ahead costs no more than the pause from now on.
+        (1, 5, Some(5)),
+        (1, 14, Some(5)),
+        (1, 15, None),
+        (1, 1_000_000, None),
+        (1, 50, Some(50)),
+        (1, 60, None),
     ] {
         let since = append!(db, tx => tx.take_cooldown(channel, user(who), 10, at(time)));
         assert_eq!(since, waits_since.map(|time| millis(at(time))), "{who} at {time}");
