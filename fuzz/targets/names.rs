@@ -17,7 +17,10 @@ macro_rules! one_spelling {
 
 fuzz_target!(|text: &str| {
     one_spelling!(text: ApiKeyId, AppId, AuthorizedUserId, ChatFeedId, CompanyId, ExperienceId, FeedId, FileId,
-                  MemberId, MessageId, PersonId, ProductId, RequestId, TokenId, UserId);
+                  MemberId, MessageId, PersonId, RequestId, TokenId, UserId);
+    if let Ok(id) = text.parse::<ProductId>() {
+        assert_eq!(id.to_string(), text);
+    }
     if let Ok(scope) = Scope::parse(text) {
         assert_eq!(scope.name(), text);
     }

@@ -3,6 +3,9 @@
 //! In memory an id is 16 bytes and `Copy`; its text is only made at the edges. A wrong prefix or a
 //! malformed tail fails where it is parsed, never in the database.
 
+use std::fmt;
+use std::str::FromStr;
+
 use jiff::Timestamp;
 use ulid::Ulid;
 
@@ -109,6 +112,51 @@ macro_rules! id {
     };
 }
 
+/// A product's id. Whoever sells it made it, so behind `prod_` is what they like: 1 to 32 letters and
+/// digits. Attaching an experience records it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProductId {
+    /// Behind the prefix; zeros to the end.
+    tail: [u8; Self::MAX_TAIL],
+    len: u8,
+}
+
+impl ProductId {
+    /// What every id of this kind begins with.
+    pub const PREFIX: &'static str = "prod_";
+    /// The longest text behind it.
+    pub const MAX_TAIL: usize = 32;
+
+    fn tail(&self) -> &str {
+        std::str::from_utf8(&self.tail[..usize::from(self.len)]).expect("letters and digits are ASCII")
+    }
+}
+
+impl FromStr for ProductId {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let invalid = InvalidId { expected: Self::PREFIX };
+        let text = text.strip_prefix(Self::PREFIX).ok_or(invalid.clone())?;
+        let fits =
+            (1..=Self::MAX_TAIL).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        let len = u8::try_from(text.len()).ok().filter(|_| fits).ok_or(invalid)?;
+        let mut tail = [0; Self::MAX_TAIL];
+        tail[..text.len()].copy_from_slice(text.as_bytes());
+        Ok(Self { tail, len })
+    }
+}
+impl fmt::Display for ProductId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::PREFIX)?;
+        f.write_str(self.tail())
+    }
+}
+impl fmt::Debug for ProductId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 // Alphabetical and append-only.
 id! { /// A key secret's public name. Wire form `apik_…`.
 ApiKeyId, "apik_" }
@@ -132,8 +180,6 @@ id! { /// One chat message.
 MessageId, "post_" }
 id! { /// A human who signs in. Never on the wire.
 PersonId, "person_" }
-id! { /// A product, known only by its id: attaching an experience records it.
-ProductId, "prod_" }
 id! { /// A request, as named in error bodies and logs.
 RequestId, "req_" }
 id! { /// A minted or issued token (`jti`).

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use hallpass_core::id::{ChatFeedId, CompanyId, FeedId, MessageId, UserId};
+use hallpass_core::id::{ChatFeedId, CompanyId, FeedId, MessageId, ProductId, UserId};
 use proptest::prelude::*;
 
 /// Any text at all that might be taken for an id.
@@ -49,6 +49,26 @@ proptest! {
         only_its_own_spelling::<MessageId>(&text);
         only_its_own_spelling::<ChatFeedId>(&text);
         only_its_own_spelling::<FeedId>(&text);
+    }
+
+    #[test]
+    fn a_products_id_is_what_its_seller_made(tail in "[0-9A-Za-z]{1,32}", other in any::<String>()) {
+        let text = format!("prod_{tail}");
+        prop_assert_eq!(text.parse::<ProductId>().map(|id| id.to_string()), Ok(text));
+        only_its_own_spelling::<ProductId>(&format!("prod_{other}"));
+    }
+
+    #[test]
+    fn a_products_id_is_short_and_plain(tail in "[0-9A-Za-z]{33,40}|[0-9A-Za-z]{0,9}[^0-9A-Za-z][0-9A-Za-z]{0,9}|") {
+        let text = format!("prod_{tail}");
+        prop_assert!(text.parse::<ProductId>().is_err());
+        prop_assert!(tail.parse::<ProductId>().is_err());
+    }
+
+    #[test]
+    fn products_sort_as_their_texts_do(a in "[0-9A-Za-z]{1,4}", b in "[0-9A-Za-z]{1,4}") {
+        let [x, y] = [a, b].map(|tail| format!("prod_{tail}").parse::<ProductId>().unwrap());
+        prop_assert_eq!(x.cmp(&y), x.to_string().cmp(&y.to_string()));
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Experiences: making, finding, changing, attaching, copying, deleting.
 
-use hallpass_core::id::{CompanyId, ProductId};
+use hallpass_core::id::CompanyId;
 use hallpass_core::role::Role;
 use hallpass_testkit::{Actor, TestServer};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 pub(crate) fn product(n: u128) -> String {
-    ProductId::from_bits(n).to_string()
+    format!("prod_{n:013}")
 }
 
 async fn names(who: &Actor<'_>, list: &str) -> Vec<String> {
@@ -220,7 +220,8 @@ async fn products_are_recorded_on_first_use_and_are_their_companys_alone() {
         rival_key.post(&detach, body).await.ok();
     }
     assert_eq!(with(&silver).await, ["two", "one"]);
-    attach(&one, "prod_x").await.refused(400, "parameter_invalid");
+    attach(&one, "prod_").await.refused(400, "parameter_invalid");
+    attach(&one, "prod_not-one").await.refused(400, "parameter_invalid");
     key.post(&format!("/experiences/{one}/attach"), json!({})).await.refused(400, "parameter_missing");
 }
 

@@ -63,7 +63,7 @@ async fn lists_show_what_the_viewer_may_see(db: &Db) {
         db.channel_of(n, acme).await;
     }
     commit!(db, tx => tx.insert_experience_access(exp(3), user(2), at(0)));
-    let product = ProductId::from_bits(1);
+    let product = "prod_xxxxxxxxxxxxx".parse::<ProductId>().unwrap();
     for n in [1, 2] {
         commit!(db, tx => tx.insert_experience_product(acme, exp(n), product, at(0)));
     }
