@@ -124,7 +124,10 @@ proptest! {
             // Any other path with the part in it either denies there or is refused.
             _ => format!("{company}|{}|{part}", resource.iter().collect::<String>()),
         };
-        let Ok(pattern) = Pattern::try_from(text) else { return Ok(prop_assert_eq!(form, 3)) };
+        let Ok(pattern) = Pattern::try_from(text) else {
+            prop_assert_eq!(form, 3);
+            return Ok(());
+        };
         let mut statements = statements;
         statements.push(Statement { actions: denied, grant: false, resources: vec![pattern] });
         let rights = KeyRights::Statements(statements);
