@@ -5,6 +5,7 @@
 
 mod access_log;
 mod api;
+mod connections;
 mod edge;
 mod error;
 mod extract;
@@ -19,6 +20,7 @@ mod router;
 mod serve;
 mod state;
 mod version;
+mod wire;
 
 pub use error::Code;
 pub use router::{openapi_json, router, routes_of_api};

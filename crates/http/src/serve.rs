@@ -1,23 +1,26 @@
 //! The connection loop: HTTP/1.1 with limits and time-outs, drained on shutdown.
 
+use std::convert::Infallible;
 use std::future::Future;
-use std::io;
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tower::Service;
 
+use crate::connections::Connections;
 use crate::edge::Peer;
 use crate::state::HttpPolicy;
+use crate::wire::{AnswerBody, Phase, Wire};
 
 /// The most bytes of request line and headers.
 const MAX_HEAD_BYTES: usize = 32 << 10;
@@ -37,13 +40,13 @@ pub async fn serve(
     listener.local_addr()?;
     let mut builder = http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(policy.header_timeout)
+        .header_read_timeout(None) // see `wire`
         .max_buf_size(MAX_HEAD_BYTES)
         .max_header_size(MAX_HEAD_BYTES);
     // Not more than hyper's own hundred headers: saying so would put them on the heap.
     // Not `pipeline_flush`: it holds back the 400 and 431 of a head that does not parse, for good.
     let graceful = GracefulShutdown::new();
+    let connections = Connections::new(Arc::clone(&policy));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -59,19 +62,36 @@ pub async fn serve(
                 continue;
             }
         };
+        let peer = peer.ip().to_canonical();
+        let Some(counted) = connections.admit(peer) else {
+            tracing::debug!(address = %peer, "too many connections");
+            refuse(stream);
+            continue;
+        };
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(error = %error, "a connection closed at once");
             continue;
         }
+        let phase = Phase::default();
+        let wire = Wire::new(stream, Arc::clone(&policy), phase.clone());
         let router = router.clone();
         let service = service_fn(move |request: Request<Incoming>| {
+            let answering = phase.begin();
+            let phase = phase.clone();
             let mut router = router.clone();
             let mut request = request.map(Body::new);
-            request.extensions_mut().insert(Peer(peer.ip().to_canonical()));
-            async move { Service::call(&mut router, request).await }
+            request.extensions_mut().insert(Peer(peer));
+            async move {
+                let Ok(response) = Service::call(&mut router, request).await;
+                if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                    phase.leave_unread();
+                }
+                Ok::<_, Infallible>(response.map(|body| AnswerBody { body, _answering: answering }))
+            }
         });
-        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+        let connection = graceful.watch(builder.serve_connection(TokioIo::new(wire), service));
         tokio::spawn(async move {
+            let _counted = counted;
             // A client's broken connection is the client's affair.
             if let Err(error) = connection.await {
                 tracing::debug!(error = %error, "a connection ended early");
@@ -83,4 +103,12 @@ pub async fn serve(
         tracing::warn!("some requests were still under way when the time to drain ran out");
     }
     Ok(())
+}
+
+/// Says as much as can be said without reading.
+fn refuse(stream: TcpStream) {
+    const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n\
+        connection: close\r\n\r\n";
+    // Whether it arrives or not, the connection closes.
+    let _said = stream.into_std().and_then(|mut stream| stream.write_all(BUSY));
 }

@@ -20,8 +20,17 @@ pub struct HttpPolicy {
     pub body_timeout: Duration,
     /// How long the request line and headers may take to arrive.
     pub header_timeout: Duration,
+    /// How long a connection may wait for its next request.
+    pub keep_alive: Duration,
+    /// How long a write may stand still because the client does not read.
+    pub write_timeout: Duration,
     /// The largest body.
     pub max_body_bytes: usize,
+    /// The most connections at once.
+    pub max_connections: usize,
+    /// The most connections at once from an address, or an IPv6 network of 64 bits, but for trusted
+    /// proxies.
+    pub max_connections_per_address: usize,
     /// Renders `/metrics`.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// What the start page of `hallpass dev` shows.
@@ -43,7 +52,11 @@ impl Default for HttpPolicy {
             access_log: true,
             body_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(75),
+            write_timeout: Duration::from_secs(30),
             max_body_bytes: 1 << 20,
+            max_connections: 20_000,
+            max_connections_per_address: 2_000,
             metrics: Arc::new(String::new),
             dev: None,
             allowed_hosts: None,
@@ -52,6 +65,11 @@ impl Default for HttpPolicy {
 }
 
 impl HttpPolicy {
+    /// Whether an address is a trusted proxy's.
+    pub(crate) fn is_trusted(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|net| net.contains(&address))
+    }
+
     /// The client's address: the peer's, or what trusted proxies say, read from the right. A proxy may
     /// have added a line of its own below the client's: all lines are one list (RFC 9110 §5.3).
     pub(crate) fn client_address<'h>(
@@ -59,9 +77,8 @@ impl HttpPolicy {
         peer: IpAddr,
         forwarded: impl IntoIterator<Item = &'h HeaderValue, IntoIter: DoubleEndedIterator>,
     ) -> IpAddr {
-        let trusted = |address: IpAddr| self.trusted_proxies.iter().any(|net| net.contains(&address));
         let mut address = peer;
-        if !trusted(address) {
+        if !self.is_trusted(address) {
             return address;
         }
         // An unreadable hop ends the trail: the last good address stands.
@@ -69,7 +86,7 @@ impl HttpPolicy {
         for hop in lines.flat_map(|line| line.rsplit(',')) {
             let Some(hop) = parse_hop(hop.trim()) else { break };
             address = hop.to_canonical();
-            if !trusted(address) {
+            if !self.is_trusted(address) {
                 break;
             }
         }

@@ -13,6 +13,7 @@ use hallpass_store::{Database, Store};
 use hallpass_token::MasterKey;
 use jiff::SignedDuration;
 use metrics_exporter_prometheus::PrometheusHandle;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -127,6 +128,7 @@ impl Node {
         ready: impl FnOnce() -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let Self { app, listener, policy, folder, metrics } = self;
+        raise_file_limit(policy.max_connections);
         let background = app.clone();
         let mut beside = vec![
             tokio::spawn(async move { background.run_background().await }),
@@ -161,6 +163,16 @@ impl Node {
         }
         tracing::info!("stopped");
         served
+    }
+}
+
+/// As many open files as the system lets this process have: each connection takes one.
+fn raise_file_limit(connections: usize) {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    let files = if raised.is_ok() { limit.maximum } else { limit.current };
+    if files.is_some_and(|files| files < connections as u64) {
+        tracing::warn!(files, connections, "fewer files may be open than http.max_connections");
     }
 }
 

@@ -21,7 +21,11 @@ pub(crate) struct HttpConfig {
     pub(crate) access_log: bool,
     pub(crate) header_timeout_secs: u64,
     pub(crate) body_timeout_secs: u64,
+    pub(crate) keep_alive_secs: u64,
+    pub(crate) write_timeout_secs: u64,
     pub(crate) max_body_bytes: usize,
+    pub(crate) max_connections: usize,
+    pub(crate) max_connections_per_address: usize,
 }
 
 impl Default for HttpConfig {
@@ -34,7 +38,11 @@ impl Default for HttpConfig {
             access_log: policy.access_log,
             header_timeout_secs: policy.header_timeout.as_secs(),
             body_timeout_secs: policy.body_timeout.as_secs(),
+            keep_alive_secs: policy.keep_alive.as_secs(),
+            write_timeout_secs: policy.write_timeout.as_secs(),
             max_body_bytes: policy.max_body_bytes,
+            max_connections: policy.max_connections,
+            max_connections_per_address: policy.max_connections_per_address,
         }
     }
 }
@@ -58,9 +66,22 @@ impl Section for HttpConfig {
              In the environment: separated by commas.",
         ),
         ("access_log", "A line of JSON for each request, to stderr."),
-        ("header_timeout_secs", "How long the request line and headers may take to arrive."),
+        (
+            "header_timeout_secs",
+            "How long the request line and headers may take to arrive, from their first byte.",
+        ),
         ("body_timeout_secs", "How long a body may take to arrive."),
+        (
+            "keep_alive_secs",
+            "How long a connection may wait for its next request. Longer than a proxy in front waits.",
+        ),
+        ("write_timeout_secs", "How long a write may stand still because the client does not read."),
         ("max_body_bytes", "The largest body."),
+        ("max_connections", "The most connections at once. Each takes a file descriptor."),
+        (
+            "max_connections_per_address",
+            "The most from an address, or an IPv6 /64. Trusted proxies have as many as they like.",
+        ),
     ];
 
     fn validate(&self) -> anyhow::Result<()> {
@@ -73,15 +94,26 @@ impl Section for HttpConfig {
                 self.listen
             );
         }
-        for (key, secs) in
-            [("header_timeout_secs", self.header_timeout_secs), ("body_timeout_secs", self.body_timeout_secs)]
-        {
+        for (key, secs) in [
+            ("header_timeout_secs", self.header_timeout_secs),
+            ("body_timeout_secs", self.body_timeout_secs),
+            ("keep_alive_secs", self.keep_alive_secs),
+            ("write_timeout_secs", self.write_timeout_secs),
+        ] {
             if !(1..=600).contains(&secs) {
                 bail!("http.{key}: must be 1 to 600");
             }
         }
         if !(1024..=64 << 20).contains(&self.max_body_bytes) {
             bail!("http.max_body_bytes: must be 1024 to {}", 64 << 20);
+        }
+        for (key, most) in [
+            ("max_connections", self.max_connections),
+            ("max_connections_per_address", self.max_connections_per_address),
+        ] {
+            if !(1..=1_000_000).contains(&most) {
+                bail!("http.{key}: must be 1 to 1000000");
+            }
         }
         Ok(())
     }
@@ -100,7 +132,11 @@ impl HttpConfig {
             access_log: self.access_log,
             body_timeout: Duration::from_secs(self.body_timeout_secs),
             header_timeout: Duration::from_secs(self.header_timeout_secs),
+            keep_alive: Duration::from_secs(self.keep_alive_secs),
+            write_timeout: Duration::from_secs(self.write_timeout_secs),
             max_body_bytes: self.max_body_bytes,
+            max_connections: self.max_connections,
+            max_connections_per_address: self.max_connections_per_address,
             ..HttpPolicy::default()
         }
     }

@@ -716,6 +716,119 @@ async fn threat_23_headers_that_do_not_come_end_the_connection() {
     assert!(!answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
 }
 
+async fn connect(address: std::net::SocketAddr) -> TcpStream {
+    TcpStream::connect(address).await.unwrap()
+}
+
+/// Asks on an open connection, and reads as much as comes at once.
+async fn ask(stream: &mut TcpStream) -> String {
+    stream.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut answer = vec![0; 4096];
+    let read = stream.read(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer[..read]).into_owned()
+}
+
+/// Proxies keep connections for a minute; one that was closed under a request is a 502.
+#[tokio::test]
+async fn an_idle_connection_outlives_the_time_for_headers() {
+    let server = TestServer::start().await;
+    let address = server.listen_with(impatient()).await;
+    let mut idle = connect(address).await;
+    assert!(ask(&mut idle).await.starts_with("HTTP/1.1 200"));
+    // As long as headers may take, by the server's own clock.
+    let mut silent = connect(address).await;
+    let _reset = silent.read_to_end(&mut Vec::new()).await;
+    assert!(ask(&mut idle).await.starts_with("HTTP/1.1 200"));
+    // On a kept connection, too, a head must come in time.
+    idle.write_all(b"GET /livez HTTP/1.1\r\nx-slow: ").await.unwrap();
+    let _reset = idle.read_to_end(&mut Vec::new()).await;
+}
+
+#[tokio::test]
+async fn threat_23_an_idle_connection_ends() {
+    let server = TestServer::start().await;
+    let policy =
+        HttpPolicy { access_log: false, keep_alive: Duration::from_millis(100), ..HttpPolicy::default() };
+    let mut idle = connect(server.listen_with(policy).await).await;
+    assert!(ask(&mut idle).await.starts_with("HTTP/1.1 200"));
+    assert_eq!(idle.read_to_end(&mut Vec::new()).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn an_answer_arrives_although_the_body_was_not_read() {
+    let server = TestServer::start().await;
+    let acme = tenant(&server, "acme").await;
+    let url = format!("http://{}/api/v1/companies", server.listen().await);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let large = client.post(url).bearer_auth(&acme.key).body(vec![b'x'; 6 << 20]);
+    assert_eq!(large.send().await.unwrap().status(), 413);
+}
+
+#[tokio::test]
+async fn threat_23_a_client_that_does_not_read_is_let_go() {
+    let server = TestServer::start().await;
+    let policy = HttpPolicy {
+        access_log: false,
+        write_timeout: Duration::from_millis(100),
+        max_connections: 1,
+        ..HttpPolicy::default()
+    };
+    let address = server.listen_with(policy).await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut greedy = socket.connect(address).await.unwrap();
+    let ask_much = b"GET /api/v1/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(400);
+    greedy.write_all(&ask_much).await.unwrap();
+    // Its place is free again once the server gave it up.
+    let free = async || {
+        let mut next = connect(address).await;
+        let asked = next.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let mut answer = [0; 64];
+        let read = next.read(&mut answer).await.unwrap_or(0);
+        asked.is_ok() && answer[..read].starts_with(b"HTTP/1.1 200")
+    };
+    super::given::eventually(&server, free, "the end of a stalled connection").await;
+}
+
+#[tokio::test]
+async fn threat_23_connections_are_limited_in_all_and_by_address() {
+    let server = TestServer::start().await;
+    let limited = |all, per_address, trusted: &[&str]| HttpPolicy {
+        access_log: false,
+        max_connections: all,
+        max_connections_per_address: per_address,
+        trusted_proxies: trusted.iter().map(|net| net.parse().unwrap()).collect(),
+        ..HttpPolicy::default()
+    };
+    for (policy, admitted) in [
+        (limited(3, 100, &[]), 3),
+        (limited(100, 2, &[]), 2),
+        // A proxy speaks for many.
+        (limited(4, 2, &["127.0.0.0/8"]), 4),
+    ] {
+        let address = server.listen_with(policy).await;
+        let mut open = Vec::new();
+        for _ in 0..admitted {
+            let mut stream = connect(address).await;
+            assert!(ask(&mut stream).await.starts_with("HTTP/1.1 200"));
+            open.push(stream);
+        }
+        let mut answer = String::new();
+        connect(address).await.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 1"), "{answer}");
+        // One that ends makes room for one.
+        open.pop();
+        let free = async || {
+            let mut next = connect(address).await;
+            let asked = next.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await;
+            let mut answer = [0; 64];
+            let read = next.read(&mut answer).await.unwrap_or(0);
+            asked.is_ok() && answer[..read].starts_with(b"HTTP/1.1 200")
+        };
+        super::given::eventually(&server, free, "room").await;
+    }
+}
+
 #[tokio::test]
 async fn threat_23_headers_too_large_or_too_many_are_refused() {
     let server = TestServer::start().await;
