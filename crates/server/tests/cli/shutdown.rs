@@ -104,3 +104,35 @@ fn a_second_signal_ends_it_at_once() {
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     drop(stuck);
 }
+
+/// A shell's usual 1024 would end at a thousand clients.
+#[test]
+fn threat_23_connections_may_take_as_many_files_as_the_system_allows() {
+    let folder = tempfile::tempdir().unwrap();
+    let command = hallpass(folder.path(), &[]);
+    let program = command.get_program().to_owned();
+    let mut limited = std::process::Command::new("sh");
+    limited.args(["-c", "ulimit -Sn 64; exec \"$0\" \"$@\""]).arg(program).args(SERVE);
+    limited.current_dir(folder.path());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    let mut process = Process::start(&mut limited);
+    let port = process.port();
+    let open: Vec<TcpStream> = (0..200)
+        .map(|_| {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            stream.set_read_timeout(Some(DEADLINE)).unwrap();
+            write!(stream, "GET /livez HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n").unwrap();
+            let mut status = [0; 12];
+            stream.read_exact(&mut status).unwrap();
+            assert_eq!(&status, b"HTTP/1.1 200");
+            stream
+        })
+        .collect();
+    drop(open);
+    process.stop();
+}
