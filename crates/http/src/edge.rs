@@ -1,7 +1,7 @@
 //! The edge: what happens to every request before its handler and to every answer after it.
 //!
 //! 1. It gets an id, an operation (the route's name) and its client's address.
-//! 2. Over-long URLs, foreign hosts (`dev`) and unknown API versions end here.
+//! 2. Over-long URLs and headers, foreign hosts (`dev`) and unknown API versions end here.
 //! 3. A panic becomes a 500, an [`ApiError`] its body; nothing an API answers may be kept by a shared
 //!    cache.
 //! 4. It is counted and logged.
@@ -30,6 +30,8 @@ use crate::version;
 
 /// The longest URL.
 const MAX_URI_BYTES: usize = 8 << 10;
+/// The most bytes of headers.
+const MAX_HEADERS_BYTES: usize = 32 << 10;
 /// How many header names a preflight's answer repeats, and how long ones.
 const MAX_ECHOED: usize = 64;
 const MAX_ECHOED_BYTES: usize = 128;
@@ -169,6 +171,12 @@ impl Http {
     fn admit(&self, request: &Request, is_api: bool) -> Result<(), ApiError> {
         if request.uri().path_and_query().is_some_and(|uri| uri.as_str().len() > MAX_URI_BYTES) {
             return Err(ApiError::new(Code::UriTooLong, Code::UriTooLong.meaning()));
+        }
+        let lines = request.headers().iter();
+        let bytes: usize =
+            lines.map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum();
+        if bytes > MAX_HEADERS_BYTES {
+            return Err(ApiError::new(Code::HeadersTooLarge, Code::HeadersTooLarge.meaning()));
         }
         if let Some(hosts) = &self.policy.allowed_hosts {
             only_direct(request.headers(), hosts)?;

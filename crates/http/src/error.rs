@@ -55,6 +55,7 @@ codes! {
     Conflict = "conflict", CONFLICT, "conflict", "the state of things is in the way";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "invalid_request_error", "the body is larger than the limit";
     UriTooLong = "uri_too_long", URI_TOO_LONG, "invalid_request_error", "the URL is longer than the limit";
+    HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "invalid_request_error", "the headers are larger than the limit";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "invalid_request_error", "send application/json";
     ForeignHost = "foreign_host", MISDIRECTED_REQUEST, "invalid_request_error", "hallpass dev answers on its own address only";
     RuleBroken = "rule_broken", UNPROCESSABLE_ENTITY, "unprocessable", "well-formed, but against a rule; see `code`";

@@ -22,8 +22,9 @@ use crate::edge::Peer;
 use crate::state::HttpPolicy;
 use crate::wire::{AnswerBody, Phase, Wire};
 
-/// The most bytes of request line and headers.
-const MAX_HEAD_BYTES: usize = 32 << 10;
+/// The most bytes of request line and headers that are read: more than the edge takes, which refuses with
+/// a body, an id and a line in the log. hyper's own 431 and 400 are bare.
+const MAX_HEAD_BYTES: usize = 64 << 10;
 
 /// Serves `router` on `listener` until `shutdown` is ready, then stops accepting, lets requests under
 /// way finish, and returns at the latest after `drain`.

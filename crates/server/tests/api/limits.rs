@@ -836,7 +836,7 @@ async fn threat_23_headers_too_large_or_too_many_are_refused() {
     // Refused while they are still arriving: as much as is buffered, and no end in sight.
     let mut stream = TcpStream::connect(address).await.unwrap();
     let mut endless = b"GET /livez HTTP/1.1\r\nhost: x\r\nx-large: ".to_vec();
-    endless.resize(32 << 10, b'a');
+    endless.resize(64 << 10, b'a');
     stream.write_all(&endless).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
@@ -847,6 +847,26 @@ async fn threat_23_headers_too_large_or_too_many_are_refused() {
     assert_eq!(get_over(address, &["no colon in this line"]).await, 400);
     assert_eq!(get_over(address, &["x-odd: a\u{1}b"]).await, 400);
     assert_eq!(get_over(address, &[]).await, 401);
+}
+
+#[tokio::test]
+async fn heads_over_the_limit_are_refused_in_the_usual_shape() {
+    let server = TestServer::start().await;
+    let address = server.listen().await;
+    let large = |bytes: usize| format!("x-large: {}", "a".repeat(bytes));
+    assert_eq!(get_over(address, &[&large(31 << 10)]).await, 401);
+    for (path, line, status, code) in [
+        ("/api/v1/users".to_owned(), large(33 << 10), 431, "headers_too_large"),
+        (format!("/api/v1/users?x={}", "a".repeat(20 << 10)), "x: y".to_owned(), 414, "uri_too_long"),
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{line}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(status_of(answer.as_bytes()), status);
+        assert!(answer.contains(code) && answer.contains("x-request-id: req_"), "{answer}");
+    }
 }
 
 #[tokio::test]
