@@ -73,7 +73,7 @@ pub fn obey(rules: &ChannelRules, text: &str, has_attachments: bool) -> Result<(
         return Ok(());
     }
     let folded = fold(text);
-    if rules.ban_media && (has_attachments || folded.contains("![")) {
+    if rules.ban_media && (has_attachments || has_media(&folded)) {
         return Err(BrokenRule::BannedMedia);
     }
     if rules.ban_urls && has_link(&folded) {
@@ -100,11 +100,78 @@ fn is_invisible(c: char) -> bool {
         | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// A link: with a scheme, `www.`, a Markdown target, or a bare host with a top-level domain.
+/// A link, or what a renderer of Markdown and HTML may make one of, whatever its target.
 fn has_link(folded: &str) -> bool {
+    let text = as_browsers_do(folded);
     let mut finder = LinkFinder::new();
     finder.kinds(&[LinkKind::Url]).url_must_have_scheme(false);
-    finder.links(folded).next().is_some() || folded.contains("](")
+    finder.links(&text).next().is_some()
+        || has_scheme(&text)
+        || folded.contains("](")
+        || has_definition(folded)
+        || has_attribute(folded, &["href", "src", "srcset", "action", "style"])
+}
+
+/// A picture, sound or film: Markdown's image, HTML's elements, or the bytes themselves.
+fn has_media(folded: &str) -> bool {
+    const ELEMENTS: &[&str] =
+        &["<img", "<image", "<picture", "<svg", "<video", "<audio", "<object", "<embed", "<iframe"];
+    const DATA: &[&str] = &["data:image", "data:video", "data:audio"];
+    folded.contains("![")
+        || ELEMENTS.iter().chain(DATA).any(|start| folded.contains(start))
+        || has_attribute(folded, &["src", "srcset", "poster", "background", "style"])
+}
+
+/// A text with its addresses spelled as browsers read them: `http:\\evil`, `example。com`.
+fn as_browsers_do(folded: &str) -> String {
+    let mut text = String::with_capacity(folded.len());
+    let (mut before, mut rest) = (' ', folded.chars().peekable());
+    while let Some(c) = rest.next() {
+        // Elsewhere it ends a sentence.
+        let inside = before.is_ascii_alphanumeric() && rest.peek().is_some_and(char::is_ascii_alphanumeric);
+        text.push(match c {
+            '\\' => '/',
+            '。' if inside => '.',
+            c => c,
+        });
+        before = c;
+    }
+    text
+}
+
+/// A word, a colon, and something right behind it: `javascript:alert(1)`, `localhost:3000`. Not
+/// `note: this`, `12:30` or `:smile:`.
+fn has_scheme(text: &str) -> bool {
+    text.match_indices(':').any(|(colon, _)| {
+        let stem = text[..colon]
+            .trim_end_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+        let scheme = &text[stem.len()..colon];
+        let target = text[colon + 1..].chars().next();
+        scheme.len() > 1
+            && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && !stem.ends_with(':')
+            && target.is_some_and(|c| c.is_alphanumeric() || "/%#?&.~_@".contains(c))
+    })
+}
+
+/// A link reference definition (`CommonMark` §4.7), also inside quotes and lists: `[1]: /path`.
+fn has_definition(text: &str) -> bool {
+    text.lines().any(|line| {
+        let label = line.trim_start_matches(|c: char| {
+            c.is_whitespace() || c.is_ascii_digit() || matches!(c, '>' | '-' | '*' | '+' | '.' | ')')
+        });
+        label.starts_with('[') && label.contains("]:")
+    })
+}
+
+/// An HTML tag with such an attribute behind it.
+fn has_attribute(text: &str, names: &[&str]) -> bool {
+    let is_tag = |(at, _): &(usize, &str)| text[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic());
+    let Some((tag, _)) = text.match_indices('<').find(is_tag) else { return false };
+    names.iter().any(|name| {
+        let mut found = text[tag..].match_indices(name);
+        found.any(|(at, _)| text[tag + at + name.len()..].trim_start().starts_with('='))
+    })
 }
 
 /// Whether `word` stands in `text` on its own. A word in a script without spaces is found anywhere.
@@ -245,10 +312,43 @@ mod tests {
             "HTTPS://EXAMPLE.COM",
             "ht\u{200b}tps://example.com",
             "ｈｔｔｐｓ：／／example.com",
+            r"http:\\evil",
+            "http:/evil",
+            "example。com",
+            "localhost:3000",
+            "javascript:alert(1)",
+            "mailto:ann@example.com",
+            "data:text/html,x",
+            "[x](/path)",
+            "[x][1]\n\n[1]: /path",
+            "> 1. [x]: path",
+            "[x]\n\n[x]:\n/path",
+            r#"<a href="/x">x</a>"#,
+            "<a title='>' href = x>",
+            "<img src=x>",
+            r#"<p style="background:url(x)">"#,
         ] {
             assert_eq!(obey(&rules, text, false), Err(BrokenRule::BannedUrl), "{text:?}");
         }
-        for text in ["hello", "1.5 is a number", "e.g. this", "wait...what"] {
+        for text in [
+            "hello",
+            "1.5 is a number",
+            "e.g. this",
+            "wait...what",
+            "note: this",
+            "at 12:30",
+            "10:1",
+            ":smile:",
+            ":smile::heart:",
+            "so :) and lol:)",
+            "a<b and c>d",
+            "std::vec",
+            "a[0][1] is [x]",
+            "[x] done: that",
+            "它很好。真的。OK。",
+            r"C:\",
+            "<3 href",
+        ] {
             assert_eq!(obey(&rules, text, false), Ok(()), "{text:?}");
         }
     }
@@ -257,8 +357,21 @@ mod tests {
     fn media_is_an_attachment_or_an_image() {
         let rules = ChannelRules { ban_media: true, ..Default::default() };
         assert_eq!(obey(&rules, "x", true), Err(BrokenRule::BannedMedia));
-        assert_eq!(obey(&rules, "![a](b)", false), Err(BrokenRule::BannedMedia));
-        assert_eq!(obey(&rules, "x", false), Ok(()));
+        for text in [
+            "![a](b)",
+            "![a][1]",
+            "<img src=x>",
+            "<IMG\nalt=x>",
+            "<input type=image src=x>",
+            "data:image/png;base64,x",
+            "<video poster=x>",
+            "<p style='background:url(x)'>",
+        ] {
+            assert_eq!(obey(&rules, text, false), Err(BrokenRule::BannedMedia), "{text:?}");
+        }
+        for text in ["x", "[a](b)", "<a href=x>", "a<b", "data: image"] {
+            assert_eq!(obey(&rules, text, false), Ok(()), "{text:?}");
+        }
     }
 
     #[test]
