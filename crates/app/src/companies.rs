@@ -391,6 +391,7 @@ async fn create(creation: &Creation, tx: &mut Tx) -> Result<(), AppError> {
     tx.update_team_role(ids.team, ids.company, owner, Role::Owner, *at).await?;
     if let Some(parent) = ask.parent {
         tx.insert_member(ids.member, parent, owner, *at).await?;
+        tx.insert_member(MemberId::from_bits(ids.member.bits() ^ 1), ids.company, owner, *at).await?;
     }
     Ok(())
 }

@@ -123,7 +123,8 @@ impl App {
         if patch.username.is_some() {
             return Err(AppError::invalid("username", "a company cannot override the username"));
         }
-        if patch.bio.is_some() {
+        // Null is no value, and there is none to clear here.
+        if patch.bio.flatten().is_some() {
             return Err(AppError::invalid("bio", "a company cannot override the bio"));
         }
         let Some(name) = patch.name else { return Ok(()) };
@@ -141,12 +142,17 @@ impl App {
 
     async fn update_global(&self, caller: &Caller, id: UserId, patch: UserPatch) -> Result<(), AppError> {
         let user = self.user(id).await?.ok_or(AppError::NotFound("user"))?;
-        // A minted token is its key's doing: what the key may not change, it may not change either.
-        if user.home != Some(caller.home()) {
+        if !self.made(caller, &user).await? {
+            let message = match caller {
+                Caller::Key(_) => "only the company that made this user edits the global profile",
+                Caller::User(_) => {
+                    "a token edits the global profile only of a user made by its company, or by the parent that \
+                     minted it"
+                }
+            };
             return Err(AppError::Forbidden {
                 code: "not_own_user",
-                message: "only its own user edits this global profile; name a company to override it there"
-                    .to_owned(),
+                message: format!("{message}; name a company to change what is shown there"),
             });
         }
         if patch == UserPatch::default() {
@@ -173,6 +179,13 @@ impl App {
             })
             .await?;
         self.settle(n).await
+    }
+
+    /// Whether the caller's company made the user. A minted token is its key's doing: a parent's key may
+    /// send its users into connected accounts, whose own keys change nothing about them.
+    async fn made(&self, caller: &Caller, user: &User) -> Result<bool, AppError> {
+        let Some(home) = user.home else { return Ok(false) };
+        Ok(home == caller.home() || home == self.key_of(caller).await?.company)
     }
 
     /// The user that a path names, if the caller may know of them through `company`.

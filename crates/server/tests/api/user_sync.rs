@@ -1,6 +1,7 @@
 //! Companies, users and members: syncing an app's own users, as the guide does.
 
 use hallpass_core::role::Role;
+use hallpass_core::statement::KeyRights;
 use hallpass_testkit::TestServer;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -331,6 +332,47 @@ async fn names_and_bios_have_bounds() {
     let picture = json!({ "profile_picture": { "id": "file_01KDWPVNG0W1GTXMFFD0000001" } });
     acme.as_key().patch(&here, picture).await.refused(422, "file_not_found");
     acme.as_key().patch(&here, json!({ "profile_picture": null })).await.ok();
+    // Null is no value; where a company overrides nothing, there is nothing to clear either.
+    let kept = acme.as_key().patch(&here, json!({ "bio": null, "username": null, "name": "Ann" })).await.ok();
+    assert_eq!(kept["name"], "Ann");
+    acme.as_key().patch(&here, json!({ "bio": "x" })).await.refused(400, "parameter_invalid");
+}
+
+#[tokio::test]
+async fn whose_global_profile_a_token_edits_depends_on_who_made_the_user() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let made = acme.as_key().post("/companies", enrolment(acme.id, "ann@acme.test", "Ann")).await.ok();
+    let (account, ann) = (text(&made, "id").parse().unwrap(), text(&made["owner_user"], "id").to_owned());
+    let scopes: [&str; 1] = ["user:profile:update"];
+    let edit = async |key: &str| {
+        let minted = server.actor(key).mint(account, &ann, &scopes).await.ok();
+        let token = server.actor(text(&minted, "token"));
+        token.patch("/users/me", json!({ "bio": "mine" })).await
+    };
+    edit(&acme.key).await.ok();
+    // The account's own key says nothing about its parent's users.
+    let own = server.key(account, KeyRights::Role(Role::Owner)).await;
+    let refused = edit(&own).await.refused(403, "not_own_user");
+    assert!(text(&refused, "message").contains("made by its company"), "{refused}");
+    // A person's own user, as the demo's are, is nobody's but theirs.
+    server.app.make_member(acme.id, acme.owner).await.unwrap();
+    let token = server.actor(acme.token_with(&acme.owner.to_string(), &scopes).await);
+    token.patch("/users/me", json!({ "bio": "mine" })).await.refused(403, "not_own_user");
+    token.patch(&format!("/users/me?account_id={}", acme.id), json!({ "name": "Olive" })).await.ok();
+}
+
+#[tokio::test]
+async fn the_owner_of_a_connected_account_is_a_member_there_and_of_the_parent() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let made = acme.as_key().post("/companies", enrolment(acme.id, "ann@acme.test", "Ann")).await.ok();
+    assert_eq!(made["member_count"], 1);
+    for company in [text(&made, "id"), &acme.id.to_string()] {
+        let members = acme.as_key().get(&format!("/members?company_id={company}")).await.ok();
+        let users: Vec<_> = members["data"].as_array().unwrap().iter().map(|m| &m["user"]["id"]).collect();
+        assert!(users.contains(&&made["owner_user"]["id"]), "{members}");
+    }
 }
 
 #[tokio::test]
