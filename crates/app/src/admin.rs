@@ -16,7 +16,7 @@ use hallpass_core::id::*;
 use hallpass_core::role::Role;
 use hallpass_core::scope::{Scope, ScopeSet};
 use hallpass_core::statement::{KeyRights, Pattern, Statement};
-use hallpass_store::{CompanyFilter, Key, NewCompany, NewUser, Scan, Store};
+use hallpass_store::{CompanyApp, CompanyFilter, Key, NewCompany, NewUser, Scan, Store};
 use hallpass_token::TokenError;
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
@@ -72,6 +72,14 @@ pub enum AdminCommand {
         permissions: Vec<String>,
         expires_in_secs: Option<i64>,
     },
+    /// Makes an app of a company.
+    CreateApp { company: CompanyId, name: String },
+    /// The apps that a company owns or installed.
+    ListApps { company: CompanyId },
+    /// Lets an app's keys work in a company.
+    InstallApp { app: AppId, company: CompanyId },
+    /// Ends that.
+    UninstallApp { app: AppId, company: CompanyId },
     /// A company's API keys.
     ListApiKeys { company: CompanyId },
     /// Ends an API key and every token it minted.
@@ -178,10 +186,30 @@ impl App {
                 Ok(json!(self.keyring().list().await?))
             }
             C::CreateApiKey { company, app, name, role, permissions, expires_in_secs } => {
-                let rights = key_rights(company, role, &permissions)?;
+                let rights = key_rights(company, app, role, &permissions)?;
                 let expires_at =
                     expires_in_secs.map(|secs| self.clock.now() + SignedDuration::from_secs(secs));
                 self.admin_create_key(CreateApiKey { company, app, name, rights, expires_at }).await
+            }
+            C::CreateApp { company, name } => {
+                check_name(Some(&name))?;
+                if name.trim().is_empty() {
+                    return Err(AppError::invalid("name", "an app has a name"));
+                }
+                Ok(app_view(&self.make_app(company, name).await?))
+            }
+            C::ListApps { company } => {
+                self.must_exist(company).await?;
+                let apps = self.store.read().await?.list_company_apps(company).await?;
+                Ok(apps.iter().map(app_view).collect())
+            }
+            C::InstallApp { app, company } => {
+                self.install_app(app, company).await?;
+                Ok(json!({"installed": true, "app_id": app, "company_id": company}))
+            }
+            C::UninstallApp { app, company } => {
+                self.uninstall_app(app, company).await?;
+                Ok(json!({"uninstalled": true, "app_id": app, "company_id": company}))
             }
             C::ListApiKeys { company } => {
                 self.must_exist(company).await?;
@@ -394,7 +422,8 @@ impl App {
         people::check_email(&email)?;
         let username = match username {
             Some(username) => username,
-            None => slug(email.split('@').next().unwrap_or_default(), "user"),
+            // Not of the address: a username is shown to everybody in the channel.
+            None => format!("{}-{}", slug(name.as_deref().unwrap_or_default(), "user"), self.suffix()),
         };
         people::check_username(&username)?;
         check_name(name.as_deref())?;
@@ -472,7 +501,12 @@ fn check_name(name: Option<&str>) -> Result<(), AppError> {
     }
 }
 
-fn key_rights(company: CompanyId, role: Option<Role>, permissions: &[String]) -> Result<KeyRights, AppError> {
+fn key_rights(
+    company: CompanyId,
+    app: Option<AppId>,
+    role: Option<Role>,
+    permissions: &[String],
+) -> Result<KeyRights, AppError> {
     let rights = match (role, permissions) {
         (Some(role), []) if role.fits_key() => KeyRights::Role(role),
         (Some(role), []) => {
@@ -489,7 +523,9 @@ fn key_rights(company: CompanyId, role: Option<Role>, permissions: &[String]) ->
                 .map(|name| Scope::parse(name))
                 .collect::<Result<_, _>>()
                 .map_err(|error| AppError::invalid("permissions", error.to_string()))?;
-            let resource = Pattern::try_from(company.to_string())
+            // An app's key works in the companies that installed the app, too.
+            let resource = app.map_or_else(|| company.to_string(), |_| "*".to_owned());
+            let resource = Pattern::try_from(resource)
                 .map_err(|error| AppError::invalid("company_id", error.to_string()))?;
             KeyRights::Statements(vec![Statement { actions, grant: true, resources: vec![resource] }])
         }
@@ -502,6 +538,16 @@ fn key_rights(company: CompanyId, role: Option<Role>, permissions: &[String]) ->
         ));
     }
     Ok(rights)
+}
+
+fn app_view(app: &CompanyApp) -> Value {
+    json!({
+        "id": app.id,
+        "company_id": app.owner,
+        "name": app.name,
+        "created_at": wire_time(app.created_at),
+        "installed_at": app.installed_at.map(wire_time),
+    })
 }
 
 fn key_view(key: &ApiKey) -> Value {
@@ -567,11 +613,11 @@ mod tests {
     #[test]
     fn a_key_has_a_role_or_permissions_never_both_nor_none() {
         let company = CompanyId::from_bits(1);
-        assert!(key_rights(company, Some(Role::Admin), &[]).is_ok());
-        assert!(key_rights(company, None, &["chat:read".to_owned()]).is_ok());
-        assert!(key_rights(company, Some(Role::Support), &[]).is_err());
-        assert!(key_rights(company, None, &[]).is_err());
-        assert!(key_rights(company, Some(Role::Admin), &["chat:read".to_owned()]).is_err());
-        assert!(key_rights(company, None, &["chat:nonsense".to_owned()]).is_err());
+        assert!(key_rights(company, None, Some(Role::Admin), &[]).is_ok());
+        assert!(key_rights(company, None, None, &["chat:read".to_owned()]).is_ok());
+        assert!(key_rights(company, None, Some(Role::Support), &[]).is_err());
+        assert!(key_rights(company, None, None, &[]).is_err());
+        assert!(key_rights(company, None, Some(Role::Admin), &["chat:read".to_owned()]).is_err());
+        assert!(key_rights(company, None, None, &["chat:nonsense".to_owned()]).is_err());
     }
 }

@@ -6,6 +6,7 @@
 pub mod access_tokens;
 pub mod admin;
 pub mod api_keys;
+mod apps;
 pub mod authority;
 mod cache;
 mod caller;

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{api_key, company, config as config_command, dev, doctor, keys, migrate, openapi, serve};
+use commands::{api_key, app, company, config as config_command, dev, doctor, keys, migrate, openapi, serve};
 use commands::{token, user};
 use config::{Config, Sources};
 
@@ -81,6 +81,9 @@ enum Command {
     /// API keys: create, list, revoke
     #[command(subcommand)]
     Key(api_key::Command),
+    /// Apps: create, list, install, uninstall
+    #[command(subcommand)]
+    App(app::Command),
     /// User tokens: revoke
     #[command(subcommand)]
     Token(token::Command),
@@ -109,6 +112,7 @@ fn main() -> ExitCode {
         Command::Migrate(args) => migrate::run(&general, &args),
         Command::Keys(command) => keys::run(&general, command),
         Command::Key(command) => api_key::run(&general, command),
+        Command::App(command) => app::run(&general, command),
         Command::Token(command) => token::run(&general, command),
         Command::Company(command) => company::run(&general, command),
         Command::User(command) => user::run(&general, command),

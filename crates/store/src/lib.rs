@@ -60,6 +60,7 @@ pub use members::MemberFilter;
 pub use messages::{EventKind, HeadBump, NewMessage, Replied};
 pub use page::{Key, Scan};
 pub use signing_keys::{KeyState, SigningKeyRow};
+pub use team::CompanyApp;
 pub use users::{NewUser, Profile, UserPatch};
 pub use writer::WriteFuture;
 

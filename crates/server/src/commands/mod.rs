@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod api_key;
+pub(crate) mod app;
 pub(crate) mod company;
 pub(crate) mod config;
 pub(crate) mod dev;

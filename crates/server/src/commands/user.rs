@@ -58,7 +58,7 @@ pub(crate) struct Create {
     /// Their address, taken as verified
     #[arg(long)]
     email: String,
-    /// Letters, digits and hyphens; with --company made from the address if absent
+    /// Letters, digits and hyphens; with --company made from the name if absent
     #[arg(long, required_unless_present = "company")]
     username: Option<String>,
     /// Their name

@@ -136,6 +136,75 @@ fn commands_reach_the_running_server_and_bite_at_once() {
 }
 
 #[test]
+fn an_apps_key_works_where_the_app_is_installed() {
+    let folder = tempfile::tempdir().unwrap();
+    let ask = |args: &[&str]| ask(folder.path(), args);
+    let mut serve = Process::start(&mut hallpass(folder.path(), SERVE));
+    let port = serve.port();
+    let acme = acme(folder.path());
+    let (biz, owner) = (text(&acme["id"]), &acme["owner"]["id"]);
+    let shop = ask(&["company", "create", "--title", "Shop", "--owner", text(owner)]).json();
+    let other = text(&shop["id"]);
+    let app = ask(&["app", "create", "--company", biz, "--name", "Helper"]).json();
+    let id = text(&app["id"]);
+    assert!(id.starts_with("app_"));
+    assert_eq!((&app["company_id"], &app["installed_at"]), (&acme["id"], &Value::Null));
+    assert_eq!(ask(&["app", "list", "--company", biz]).json(), json!([app]));
+    assert_eq!(ask(&["app", "list", "--company", other]).json(), json!([]));
+    let keys = [&["--role", "admin"], &["--permission", "chat:read"]].map(|rights| {
+        let key = ask(&[&["key", "create", "--company", biz, "--app", id], &rights[..]].concat()).json();
+        text(&key["secret"]).to_owned()
+    });
+    let elsewhere = ask(&["key", "create", "--company", other, "--app", id, "--role", "admin"]);
+    assert!(elsewhere.complaint().contains("no such app"), "{}", elsewhere.stderr);
+    let body = json!({ "company_id": other, "user_id": owner });
+    for key in &keys {
+        assert!(key.starts_with("hpa_"));
+        assert_eq!(me(port, &mint(port, key, &acme["id"], owner)), 200);
+        assert_eq!(request(port, "POST", "/api/v1/access_tokens", Some(key), Some(&body)).0, 404);
+    }
+    for _ in 0..2 {
+        assert_eq!(ask(&["app", "install", id, "--company", other]).json()["installed"], true);
+    }
+    assert_eq!(ask(&["app", "list", "--company", other]).json()[0]["id"], app["id"]);
+    let tokens = keys.each_ref().map(|key| mint(port, key, &shop["id"], owner));
+    let channels = format!("/api/v1/chat_channels?company_id={other}");
+    for token in &tokens {
+        assert_eq!(request(port, "GET", &channels, Some(token), None).0, 200);
+    }
+    ask(&["app", "uninstall", id, "--company", other]).json();
+    for (key, token) in keys.iter().zip(&tokens) {
+        assert_eq!(request(port, "GET", &channels, Some(token), None).0, 404);
+        assert_eq!(request(port, "POST", "/api/v1/access_tokens", Some(key), Some(&body)).0, 404);
+    }
+    for (args, complaint) in [
+        (["app", "uninstall", id, "--company", other], "no such installed app"),
+        (["app", "install", id, "--company", biz], "nothing to install"),
+        (["app", "install", "app_00000000000000000000000001", "--company", biz], "no such app"),
+        (["app", "create", "--name= ", "--company", biz], "an app has a name"),
+    ] {
+        let refused = ask(&args);
+        assert!(refused.complaint().contains(complaint), "{args:?}: {}", refused.stderr);
+    }
+    serve.stop();
+}
+
+#[test]
+fn usernames_are_not_made_of_addresses() {
+    let folder = tempfile::tempdir().unwrap();
+    let company = acme(folder.path());
+    let create = |args: &[&str]| {
+        let user =
+            ask(folder.path(), &[&["user", "create", "--company", text(&company["id"])], args].concat());
+        text(&user.json()["username"]).to_owned()
+    };
+    let named = create(&["--email", "secret.address@acme.example", "--name", "Ann Lee"]);
+    assert!(named.starts_with("ann-lee-"), "{named}");
+    let nameless = create(&["--email", "secret.address2@acme.example"]);
+    assert!(nameless.starts_with("user-") && !nameless.contains("secret"), "{nameless}");
+}
+
+#[test]
 fn companies_are_listed_all_of_them_or_a_page() {
     let folder = tempfile::tempdir().unwrap();
     let ask = |args: &[&str]| ask(folder.path(), args);

@@ -146,12 +146,15 @@ CREATE TABLE apps (
     updated_at BIGINT NOT NULL
 );
 
+CREATE INDEX apps_by_company ON apps (company_id);
+
 CREATE TABLE app_installs (
     app_id     TEXT COLLATE "C"    NOT NULL REFERENCES apps (id),
     company_id TEXT COLLATE "C"    NOT NULL REFERENCES companies (id),
     created_at BIGINT NOT NULL,
     PRIMARY KEY (app_id, company_id)
 );
+CREATE INDEX app_installs_by_company ON app_installs (company_id);
 
 CREATE TABLE api_keys (
     id           TEXT COLLATE "C"    NOT NULL PRIMARY KEY,

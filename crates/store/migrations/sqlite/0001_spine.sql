@@ -146,12 +146,15 @@ CREATE TABLE apps (
     updated_at INTEGER NOT NULL
 ) STRICT;
 
+CREATE INDEX apps_by_company ON apps (company_id);
+
 CREATE TABLE app_installs (
     app_id     TEXT    NOT NULL REFERENCES apps (id),
     company_id TEXT    NOT NULL REFERENCES companies (id),
     created_at INTEGER NOT NULL,
     PRIMARY KEY (app_id, company_id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX app_installs_by_company ON app_installs (company_id);
 
 CREATE TABLE api_keys (
     id           TEXT    NOT NULL PRIMARY KEY,

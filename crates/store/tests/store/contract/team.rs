@@ -49,6 +49,17 @@ async fn apps_are_stored_once_and_installed(db: &Db) {
     let mut read = db.read().await;
     assert!(read.is_app_installed(own, acme).await.unwrap());
     assert!(!read.is_app_installed(app(), acme).await.unwrap());
+    let listed = read.list_company_apps(acme).await.unwrap();
+    let [found] = listed.as_slice() else { panic!("{listed:?}") };
+    assert_eq!((found.id, found.owner, found.name.as_str()), (own, Some(acme), "First"));
+    assert_eq!((found.created_at, found.installed_at), (at(0), Some(at(0))));
+    assert_eq!(read.list_company_apps(biz(9)).await.unwrap(), []);
+    drop(read);
+    for installed in [true, false] {
+        assert_eq!(commit!(db, tx => tx.delete_app_install(own, acme)), installed);
+        assert!(!db.read().await.is_app_installed(own, acme).await.unwrap());
+    }
+    assert_eq!(db.read().await.list_company_apps(acme).await.unwrap()[0].installed_at, None);
 }
 
 async fn facts_are_remembered_once(db: &Db) {
