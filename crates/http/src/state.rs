@@ -56,7 +56,7 @@ impl Default for HttpPolicy {
             write_timeout: Duration::from_secs(30),
             max_body_bytes: 1 << 20,
             max_connections: 20_000,
-            max_connections_per_address: 2_000,
+            max_connections_per_address: 12_000,
             metrics: Arc::new(String::new),
             dev: None,
             allowed_hosts: None,
