@@ -13,7 +13,7 @@ on_both! {
 }
 
 fn product(n: u128) -> ProductId {
-    format!("prod_{n}").parse().unwrap()
+    format!("prod_{n:013}").parse().unwrap()
 }
 
 async fn an_experience_comes_back_as_stored(db: &Db) {
