@@ -16,8 +16,9 @@ macro_rules! one_spelling {
 }
 
 fuzz_target!(|text: &str| {
-    one_spelling!(text: ApiKeyId, AppId, AuthorizedUserId, ChatFeedId, CompanyId, ExperienceId, FeedId, FileId,
-                  MemberId, MessageId, PersonId, RequestId, TokenId, UserId);
+    one_spelling!(text: ApiKeyId, AppId, AuthorizedUserId, ChatFeedId, CompanyId, ExperienceId, FeedId,
+                  FeedMemberId, FileId, MemberId, MessageId, PersonId, ReactionId, RequestId, TokenId, UserId,
+                  WebhookDeliveryId, WebhookId);
     if let Ok(id) = text.parse::<ProductId>() {
         assert_eq!(id.to_string(), text);
     }

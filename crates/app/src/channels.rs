@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use hallpass_core::authority::Change;
 use hallpass_core::catalogue::scopes::CHAT_READ;
+use hallpass_core::channel::{ChannelId, Venue};
 use hallpass_core::decision::{Action, ChannelKind, Permit, Place, decide};
-use hallpass_core::entity::Channel;
-use hallpass_core::id::{ChatFeedId, CompanyId, ExperienceId, ProductId};
+use hallpass_core::entity::{Channel, Feed};
+use hallpass_core::id::{ChatFeedId, CompanyId, ExperienceId, FeedId, ProductId, UserId};
 use hallpass_core::scope::ScopeSet;
 use hallpass_store::{ChannelFilter, ChannelPatch, EventKind, Key};
 
@@ -15,13 +16,44 @@ use crate::caller::{Caller, denied_parts, rights_on};
 use crate::error::AppError;
 use crate::page::{Direction, Page, PageAsk};
 
-/// How a request names a channel.
+/// How a request names a chat channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChannelRef {
     /// `chat_feed_…`
     Feed(ChatFeedId),
     /// The experience whose feed it is.
     Experience(ExperienceId),
+}
+
+/// How a request names a channel of any kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VenueRef {
+    /// A chat channel.
+    Chat(ChannelRef),
+    /// A direct message or support chat, `feed_…`.
+    Feed(FeedId),
+}
+
+impl VenueRef {
+    /// Reads an id of any of the kinds.
+    ///
+    /// # Errors
+    /// [`AppError::Invalid`] naming `param`.
+    pub fn parse(param: &'static str, text: &str) -> Result<Self, AppError> {
+        match text.parse() {
+            Ok(id) => Ok(Self::Feed(id)),
+            Err(_) => ChannelRef::parse(param, text).map(Self::Chat),
+        }
+    }
+}
+
+impl From<ChannelId> for VenueRef {
+    fn from(id: ChannelId) -> Self {
+        match id {
+            ChannelId::Chat(id) => Self::Chat(ChannelRef::Feed(id)),
+            ChannelId::Feed(id) => Self::Feed(id),
+        }
+    }
 }
 
 impl ChannelRef {
@@ -56,7 +88,7 @@ impl App {
             ChannelRef::Experience(id) => conn.find_channel_of(id).await?,
         };
         let Some(channel) = found.map(Arc::new) else { return Ok(None) };
-        let (own, experience) = (Change::Channel(channel.id), Change::Experience(channel.experience));
+        let (own, experience) = (Change::Channel(channel.id.into()), Change::Experience(channel.experience));
         self.channels.put(channel.id, Arc::clone(&channel), rev, [&own, &experience, &experience]);
         self.feeds.put(channel.experience, channel.id, rev, [&experience; 3]);
         Ok(Some(channel))
@@ -81,6 +113,57 @@ impl App {
         let inner = channel.experience.to_string();
         let permit = self.permit(caller, action, channel.company, Some((place, &inner)), "channel").await?;
         Ok((channel, permit))
+    }
+
+    /// A direct message or support chat, by cache. Who is not in it as cached may have been let in since:
+    /// for them the store is asked.
+    pub(crate) async fn feed(&self, id: FeedId, user: Option<UserId>) -> Result<Option<Arc<Feed>>, AppError> {
+        if let Some(feed) = self.seated.get(&id)
+            && user.is_none_or(|user| feed.seat(user).is_some())
+        {
+            return Ok(Some(feed));
+        }
+        let rev = self.authority.rev();
+        let Some(feed) = self.store.read().await?.find_feed(id).await?.map(Arc::new) else { return Ok(None) };
+        self.seated.put(id, Arc::clone(&feed), rev, [&Change::Channel(id.into()); 3]);
+        Ok(Some(feed))
+    }
+
+    /// Finds a channel of any kind and decides about an action in it; its kind chooses the action's
+    /// family of scopes.
+    pub(crate) async fn permit_venue(
+        &self,
+        caller: &Caller,
+        action: impl Fn(ChannelKind) -> Action,
+        which: VenueRef,
+    ) -> Result<(Venue, Permit), AppError> {
+        let id = match which {
+            VenueRef::Chat(which) => {
+                let action = action(ChannelKind::Channel);
+                let (channel, permit) = self.permit_channel(caller, action, which).await?;
+                return Ok((Venue::Chat(channel), permit));
+            }
+            VenueRef::Feed(id) => id,
+        };
+        let feed = self.feed(id, caller.user()).await?.ok_or(AppError::NotFound("channel"))?;
+        let place = Place {
+            kind: feed.kind(),
+            public: false,
+            granted: match caller.user() {
+                Some(user) => feed.seat(user).is_some(),
+                None => feed.by_key,
+            },
+            admins_post: false,
+        };
+        let inner = id.to_string();
+        let action = action(feed.kind());
+        let mut permit = self.permit(caller, action, feed.company, Some((place, &inner)), "channel").await?;
+        // Whoever moderates the company's channels has no say in a conversation between others.
+        if feed.kind() == ChannelKind::DirectMessage {
+            permit.moderates =
+                caller.user().is_none_or(|user| feed.seat(user).is_some_and(|seat| seat.admin));
+        }
+        Ok((Venue::Feed(feed), permit))
     }
 
     /// One channel, and whether the caller moderates it.
@@ -153,8 +236,8 @@ impl App {
                 Box::pin(async move {
                     // The log first, because one at a time appends to it: of two patches none is lost. And
                     // because senders hold the log before they hold the channel's head.
-                    let n = App::note(tx, &[(Change::Channel(*id), false)], *at).await?;
-                    tx.insert_event(*id, EventKind::ChannelUpdated, &id.to_string(), *at).await?;
+                    let n = App::note(tx, &[(Change::Channel((*id).into()), false)], *at).await?;
+                    tx.insert_event((*id).into(), EventKind::ChannelUpdated, &id.to_string(), *at).await?;
                     let channel = tx.find_channel(*id).await?.ok_or(AppError::NotFound("channel"))?;
                     tx.update_channel_rules(*id, &patch.apply(&channel.rules), *at).await?;
                     Ok::<_, AppError>(n)

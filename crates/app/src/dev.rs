@@ -312,12 +312,12 @@ impl Space {
 
     async fn write_messages(&self, at: Timestamp, tx: &mut Tx) -> Result<(), AppError> {
         let count = i64::try_from(self.messages.len()).unwrap_or(0);
-        tx.bump_heads(&[HeadBump { channel: self.channel, messages: count }]).await?;
+        tx.bump_heads(&[HeadBump { channel: self.channel.into(), messages: count }]).await?;
         let rows: Vec<NewMessage> = (1..)
             .zip(&self.messages)
             .map(|(n, (id, author, text))| NewMessage {
                 id: *id,
-                channel: self.channel,
+                channel: self.channel.into(),
                 position: n,
                 seq: n,
                 author: self.user(author),
@@ -327,6 +327,7 @@ impl Space {
                 mentions_everyone: false,
                 poll: None,
                 replying_to: None,
+                attachments: Vec::new(),
                 at: at + SignedDuration::from_millis(n),
             })
             .collect();

@@ -255,8 +255,13 @@ impl App {
                         return Err(AppError::NotFound("experience"));
                     }
                     if let Some(channel) = tx.find_channel_of(*id).await? {
-                        tx.insert_event(channel.id, EventKind::ChannelUpdated, &channel.id.to_string(), *at)
-                            .await?;
+                        tx.insert_event(
+                            channel.id.into(),
+                            EventKind::ChannelUpdated,
+                            &channel.id.to_string(),
+                            *at,
+                        )
+                        .await?;
                     }
                     Ok::<_, AppError>(n)
                 })
@@ -282,8 +287,13 @@ impl App {
                         return Err(AppError::NotFound("experience"));
                     }
                     if let Some(channel) = channel {
-                        tx.insert_event(channel.id, EventKind::ExperienceDeleted, &id.to_string(), *at)
-                            .await?;
+                        tx.insert_event(
+                            channel.id.into(),
+                            EventKind::ExperienceDeleted,
+                            &id.to_string(),
+                            *at,
+                        )
+                        .await?;
                     }
                     Ok(n)
                 })

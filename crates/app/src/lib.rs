@@ -31,8 +31,8 @@ use std::time::Duration;
 
 use hallpass_core::authority::Change;
 use hallpass_core::decision::Standing;
-use hallpass_core::entity::{ApiKey, Channel, Company, User};
-use hallpass_core::id::{ApiKeyId, AppId, ChatFeedId, CompanyId, ExperienceId, UserId};
+use hallpass_core::entity::{ApiKey, Channel, Company, Feed, User};
+use hallpass_core::id::{ApiKeyId, AppId, ChatFeedId, CompanyId, ExperienceId, FeedId, UserId};
 use hallpass_core::{Clock, Entropy};
 pub use hallpass_store::{ChannelPatch, CompanyPatch, ExperiencePatch, MemberFilter, UserPatch};
 use hallpass_store::{Store, Tx};
@@ -116,6 +116,7 @@ pub struct Inner {
     pub(crate) shown: Cache<(CompanyId, UserId), Arc<Shown>>,
     pub(crate) channels: Cache<ChatFeedId, Arc<Channel>>,
     pub(crate) feeds: Cache<ExperienceId, ChatFeedId>,
+    pub(crate) seated: Cache<FeedId, Arc<Feed>>,
     pub(crate) access: Cache<(ExperienceId, UserId), ()>,
     pub(crate) used_keys: parking_lot::Mutex<ahash::AHashMap<ApiKeyId, Timestamp>>,
 }
@@ -181,6 +182,7 @@ impl App {
             shown: Cache::new(&authority, 100_000),
             channels: Cache::new(&authority, 20_000),
             feeds: Cache::new(&authority, 20_000),
+            seated: Cache::new(&authority, 50_000),
             access: Cache::new(&authority, 100_000),
             used_keys: parking_lot::Mutex::default(),
             store: parts.store,

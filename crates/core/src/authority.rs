@@ -6,7 +6,8 @@
 
 use std::fmt;
 
-use crate::id::{ApiKeyId, AppId, ChatFeedId, CompanyId, ExperienceId, TokenId, UserId};
+use crate::channel::ChannelId;
+use crate::id::{ApiKeyId, AppId, CompanyId, ExperienceId, TokenId, UserId};
 
 /// What an entry is about. Written as a kind, a subject and a scope (empty where there is none).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,8 +28,8 @@ pub enum Change {
     Experience(ExperienceId),
     /// A user's access to a private experience.
     Access(ExperienceId, UserId),
-    /// A channel's rules.
-    Channel(ChatFeedId),
+    /// A channel's rules, or who is in it.
+    Channel(ChannelId),
     /// A sign-in session.
     Session(String),
     /// A consent grant.
@@ -122,6 +123,7 @@ impl Change {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::{ChatFeedId, FeedId};
 
     #[test]
     fn every_change_survives_storage() {
@@ -134,7 +136,8 @@ mod tests {
             Change::Company(CompanyId::from_bits(7)),
             Change::Experience(ExperienceId::from_bits(8)),
             Change::Access(ExperienceId::from_bits(9), UserId::from_bits(10)),
-            Change::Channel(ChatFeedId::from_bits(11)),
+            Change::Channel(ChatFeedId::from_bits(11).into()),
+            Change::Channel(FeedId::from_bits(13).into()),
             Change::Session("s".into()),
             Change::Grant("g".into()),
             Change::SigningKey("k".into()),

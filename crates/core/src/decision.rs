@@ -249,12 +249,11 @@ pub fn decide(action: Action, facts: &Facts) -> Result<Permit, Refusal> {
 }
 
 /// Whether the actor may be in the place at all. A key speaks for the company and enters its
-/// channels, but nobody's direct messages.
+/// channels and support chats, and those direct messages that keys began.
 fn may_enter(actor: &Actor, place: Place) -> bool {
     match (actor, place.kind) {
-        (Actor::Key, ChannelKind::DirectMessage) => false,
+        (_, ChannelKind::DirectMessage) => place.granted,
         (Actor::Key, ChannelKind::Channel | ChannelKind::Support) => true,
-        (Actor::User { .. }, ChannelKind::DirectMessage) => place.granted,
         // Whoever may change an experience could let themselves in; hiding it from them is theatre.
         (Actor::User { standing, .. }, ChannelKind::Channel) => {
             place.public || place.granted || standing.scopes().contains(EXPERIENCE_UPDATE)

@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use crate::channel::ChannelId;
+use crate::decision::ChannelKind;
 use crate::id::*;
 use crate::scope::ScopeSet;
 use crate::statement::KeyRights;
@@ -127,6 +129,49 @@ pub struct Channel {
     pub created_at: Timestamp,
 }
 
+/// A direct message or support chat.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the contract's")]
+pub struct Feed {
+    pub id: FeedId,
+    pub company: CompanyId,
+    /// The customer of a support chat; none for a direct message.
+    pub customer: Option<UserId>,
+    pub custom_name: Option<String>,
+    /// Begun by the company itself, with an API key: keys take part.
+    pub by_key: bool,
+    /// Since when nothing is asked any more, in a support chat.
+    pub resolved_at: Option<Timestamp>,
+    pub last_message_at: Option<Timestamp>,
+    pub created_at: Timestamp,
+    /// Who is in it, at most 50; of a support chat the customer alone.
+    pub members: Vec<FeedSeat>,
+}
+
+impl Feed {
+    /// Direct message or support chat.
+    pub const fn kind(&self) -> ChannelKind {
+        match self.customer {
+            None => ChannelKind::DirectMessage,
+            Some(_) => ChannelKind::Support,
+        }
+    }
+
+    /// Somebody's seat.
+    pub fn seat(&self, user: UserId) -> Option<FeedSeat> {
+        self.members.iter().copied().find(|seat| seat.user == user)
+    }
+}
+
+/// A seat in a direct message or support chat, as far as decisions look at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedSeat {
+    /// Whose.
+    pub user: UserId,
+    /// Adds and removes others, renames, deletes.
+    pub admin: bool,
+}
+
 /// What may be posted in a channel, and by whom.
 #[expect(clippy::struct_excessive_bools, reason = "four independent rules, each a switch of its own")]
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -148,9 +193,13 @@ pub struct ChannelRules {
 /// One chat message.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the contract's")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each a column or a field of the contract"
+)]
 pub struct Message {
     pub id: MessageId,
-    pub channel: ChatFeedId,
+    pub channel: ChannelId,
     /// Its place in the channel's order.
     pub position: i64,
     pub author: UserId,
@@ -165,6 +214,10 @@ pub struct Message {
     pub updated_at: Timestamp,
     pub edited: bool,
     pub pinned: bool,
+    /// Files, in the order they were attached.
+    pub attachments: Vec<FileId>,
+    /// Somebody reacted or voted, at some time.
+    pub reacted: bool,
 }
 
 /// One option of a poll.

@@ -170,8 +170,10 @@ id! { /// A tenant.
 CompanyId, "biz_" }
 id! { /// A thing made by an app inside a company; a chat channel is the feed of one.
 ExperienceId, "exp_" }
-id! { /// A feed that is not an experience's: a direct message or support channel.
+id! { /// A feed that is not an experience's: a direct message or support chat.
 FeedId, "feed_" }
+id! { /// Somebody's place in a direct message or support chat.
+FeedMemberId, "fmem_" }
 id! { /// An uploaded file.
 FileId, "file_" }
 id! { /// A user's membership of a company.
@@ -180,9 +182,15 @@ id! { /// One chat message.
 MessageId, "post_" }
 id! { /// A human who signs in. Never on the wire.
 PersonId, "person_" }
+id! { /// Somebody's reaction to a message, or vote in its poll.
+ReactionId, "reac_" }
 id! { /// A request, as named in error bodies and logs.
 RequestId, "req_" }
 id! { /// A minted or issued token (`jti`).
 TokenId, "tok_" }
 id! { /// Who speaks in chat.
 UserId, "user_" }
+id! { /// One delivery to a webhook endpoint.
+WebhookDeliveryId, "msg_" }
+id! { /// A webhook endpoint.
+WebhookId, "hook_" }

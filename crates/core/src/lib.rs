@@ -5,6 +5,7 @@
 
 pub mod authority;
 pub mod catalogue;
+pub mod channel;
 pub mod clock;
 pub mod content;
 pub mod decision;

@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use hallpass_core::authority::Entry;
+use hallpass_core::channel::ChannelId;
 use hallpass_core::entity::Message;
-use hallpass_core::id::{ChatFeedId, MessageId, UserId};
+use hallpass_core::id::{MessageId, UserId};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -177,7 +178,7 @@ impl Append<'_> {
     /// milliseconds before: then says when. A post in the future counts from now.
     pub async fn take_cooldown(
         &mut self,
-        channel: ChatFeedId,
+        channel: ChannelId,
         user: UserId,
         pause: i64,
         at: Timestamp,
@@ -189,10 +190,7 @@ impl Append<'_> {
     }
 
     /// As [`Tx::bump_heads`].
-    pub async fn bump_heads(
-        &mut self,
-        bumps: &[HeadBump],
-    ) -> Result<Vec<(ChatFeedId, i64, i64)>, StoreError> {
+    pub async fn bump_heads(&mut self, bumps: &[HeadBump]) -> Result<Vec<(ChannelId, i64, i64)>, StoreError> {
         match &mut self.0 {
             Engine::Sqlite(conn) => messages::direct::bump_heads(conn, bumps),
             Engine::Postgres(tx) => tx.bump_heads(bumps).await,

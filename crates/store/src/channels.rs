@@ -55,13 +55,12 @@ const INSERT: &str =
     "INSERT INTO channels (id, company_id, experience_id, who_can_post, who_can_react, ban_media,
          ban_urls, banned_words, cooldown_secs, created_at, updated_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)";
-const INSERT_HEAD: &str = "INSERT INTO channel_heads (channel_id, position, seq) VALUES ($1, 0, 0)";
 const UPDATE: &str =
     "UPDATE channels SET who_can_post = $2, who_can_react = $3, ban_media = $4, ban_urls = $5,
          banned_words = $6, cooldown_secs = $7, updated_at = $8
      WHERE id = $1 RETURNING id";
 
-pub(crate) const ALL: &[&str] = &[FIND, FIND_BY_EXPERIENCE, LIST_DOWN, LIST_UP, INSERT, INSERT_HEAD, UPDATE];
+pub(crate) const ALL: &[&str] = &[FIND, FIND_BY_EXPERIENCE, LIST_DOWN, LIST_UP, INSERT, UPDATE];
 
 /// What is changed of a channel's rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -200,8 +199,7 @@ impl Tx {
             .bind(who_can_post(rules)).bind(who_can_react(rules)).bind(rules.ban_media).bind(rules.ban_urls)
             .bind(to_json(&rules.banned_words)).bind(rules.cooldown_secs.map(i64::from))
             .bind(at.as_millisecond()).execute(c).await.map(drop))?;
-        on!(self.0, c => sqlx::query(INSERT_HEAD).bind(id.to_string()).execute(c).await.map(drop))?;
-        Ok(())
+        self.insert_head(id.into()).await
     }
 
     /// Replaces a channel's rules.

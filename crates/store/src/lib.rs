@@ -25,6 +25,7 @@ mod direct;
 mod error;
 mod experiences;
 mod facts;
+mod feeds;
 mod file;
 mod idempotency;
 mod members;
@@ -55,6 +56,7 @@ pub use companies::{CompanyFilter, CompanyPatch, NewCompany};
 pub use conn::{Conn, Tx};
 pub use error::{Cause, MaybeStoreError, StoreError};
 pub use experiences::{ExperienceFilter, ExperiencePatch, NewExperience};
+pub use feeds::NewFeed;
 pub use idempotency::{Claim, StoredAnswer};
 pub use members::MemberFilter;
 pub use messages::{EventKind, HeadBump, NewMessage, Replied};
@@ -333,6 +335,7 @@ pub fn statements(shared: bool) -> Vec<&'static str> {
         companies::ALL,
         experiences::ALL,
         facts::ALL,
+        feeds::ALL,
         idempotency::ALL,
         members::ALL,
         members::everybody::ALL,

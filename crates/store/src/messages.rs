@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use hallpass_core::channel::ChannelId;
 use hallpass_core::entity::Message;
-use hallpass_core::id::{ApiKeyId, ChatFeedId, MessageId, UserId};
+use hallpass_core::id::{ApiKeyId, FileId, MessageId, UserId};
 use jiff::Timestamp;
 use sqlx::Row as _;
 
@@ -19,7 +20,7 @@ use crate::{Pools, Store};
 macro_rules! columns {
     () => {
         "position, id, user_id, content, mentions, mentions_everyone, poll, replying_to,
-         created_at, updated_at, edited_at, pinned_at"
+         created_at, updated_at, edited_at, pinned_at, attachments, reacted"
     };
 }
 
@@ -48,9 +49,10 @@ const UPDATE: &str = "UPDATE messages SET content = COALESCE($2, content),
          updated_at = $6
      WHERE id = $1 AND deleted_at IS NULL RETURNING id";
 const DELETE: &str = "UPDATE messages SET deleted_at = $2, content = NULL, mentions = NULL, poll = NULL,
-         pinned_at = NULL
+         pinned_at = NULL, attachments = NULL
      WHERE id = $1 AND deleted_at IS NULL RETURNING id";
 const BUMP_SEQ: &str = "UPDATE channel_heads SET seq = seq + 1 WHERE channel_id = $1 RETURNING seq";
+const INSERT_HEAD: &str = "INSERT INTO channel_heads (channel_id, position, seq) VALUES ($1, 0, 0)";
 const HEAD: &str = "SELECT position, seq FROM channel_heads WHERE channel_id = $1";
 const EVENTS: &str =
     "SELECT seq, kind, subject FROM events WHERE channel_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
@@ -63,8 +65,8 @@ const COOLDOWN: &str = "UPDATE cooldowns SET posted_at = CASE WHEN posted_at > $
      WHERE channel_id = $2 AND user_id = $3 RETURNING posted_at";
 
 const INSERT_MESSAGE: &str = "INSERT INTO messages (channel_id, position, id, user_id, content, mentions,
-     mentions_everyone, poll, replying_to, created_at, updated_at, posted_by_key)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+     mentions_everyone, poll, replying_to, created_at, updated_at, posted_by_key, attachments)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 const INSERT_EVENT: &str =
     "INSERT INTO events (channel_id, seq, kind, subject, at) VALUES ($1, $2, $3, $4, $5)";
 
@@ -77,6 +79,7 @@ pub(crate) const ALL: &[&str] = &[
     UPDATE,
     DELETE,
     BUMP_SEQ,
+    INSERT_HEAD,
     HEAD,
     EVENTS,
     TAKE_COOLDOWN,
@@ -125,7 +128,7 @@ impl EventKind {
 #[expect(missing_docs, reason = "the fields are those of Message")]
 pub struct NewMessage {
     pub id: MessageId,
-    pub channel: ChatFeedId,
+    pub channel: ChannelId,
     pub position: i64,
     pub seq: i64,
     pub author: UserId,
@@ -137,6 +140,7 @@ pub struct NewMessage {
     /// The options, as JSON.
     pub poll: Option<String>,
     pub replying_to: Option<MessageId>,
+    pub attachments: Vec<FileId>,
     pub at: Timestamp,
 }
 
@@ -144,7 +148,7 @@ pub struct NewMessage {
 #[derive(Clone, Copy, Debug)]
 pub struct HeadBump {
     /// The channel.
-    pub channel: ChatFeedId,
+    pub channel: ChannelId,
     /// By how many messages.
     pub messages: i64,
 }
@@ -153,7 +157,7 @@ pub struct HeadBump {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replied {
     /// Its channel.
-    pub channel: ChatFeedId,
+    pub channel: ChannelId,
     /// Its place there.
     pub position: i64,
 }
@@ -172,6 +176,8 @@ struct Row<'r> {
     updated_at: i64,
     edited_at: Option<i64>,
     pinned_at: Option<i64>,
+    attachments: Option<&'r str>,
+    reacted: bool,
 }
 
 const TABLE: &str = "messages";
@@ -201,10 +207,12 @@ impl<'r> Row<'r> {
             updated_at: row.get(9)?,
             edited_at: row.get(10)?,
             pinned_at: row.get(11)?,
+            attachments: text_opt(12)?,
+            reacted: row.get(13)?,
         })
     }
 
-    fn message(self, channel: ChatFeedId) -> Result<Message, StoreError> {
+    fn message(self, channel: ChannelId) -> Result<Message, StoreError> {
         let id = self.id;
         Ok(Message {
             id: parsed(TABLE, "id", id, id)?,
@@ -222,6 +230,11 @@ impl<'r> Row<'r> {
             mentions_everyone: self.mentions_everyone,
             edited: self.edited_at.is_some(),
             pinned: self.pinned_at.is_some(),
+            attachments: match self.attachments {
+                None => Vec::new(),
+                Some(ids) => json(TABLE, "attachments", id, ids)?,
+            },
+            reacted: self.reacted,
             content: self.content.map(str::to_owned),
         })
     }
@@ -238,7 +251,7 @@ fn column<'m, T>(messages: &'m [NewMessage], value: impl Fn(&'m NewMessage) -> T
     messages.iter().map(value).collect()
 }
 
-fn ids_json(ids: &[UserId]) -> Option<String> {
+fn ids_json<T: serde::Serialize>(ids: &[T]) -> Option<String> {
     (!ids.is_empty()).then(|| to_json(ids))
 }
 
@@ -247,14 +260,14 @@ fn place(id: MessageId, channel: &str, position: i64) -> Result<Replied, StoreEr
 }
 
 /// `(channel, position, seq)` of a row.
-fn head((id, position, seq): (&str, i64, i64)) -> Result<(ChatFeedId, i64, i64), StoreError> {
+fn head((id, position, seq): (&str, i64, i64)) -> Result<(ChannelId, i64, i64), StoreError> {
     Ok((parsed("channel_heads", "channel_id", id, id)?, position, seq))
 }
 
 /// What [`Tx::bump_heads`] asks, as one parameter.
 fn moves(bumps: &[HeadBump]) -> String {
     // An UPDATE takes each row once, however often it is joined.
-    let mut moves = BTreeMap::<ChatFeedId, i64>::new();
+    let mut moves = BTreeMap::<ChannelId, i64>::new();
     for bump in bumps {
         *moves.entry(bump.channel).or_default() += bump.messages;
     }
@@ -265,7 +278,7 @@ impl Store {
     /// Messages of a channel, from the exclusive position `from` downwards or upwards.
     pub async fn list_messages(
         &self,
-        channel: ChatFeedId,
+        channel: ChannelId,
         descending: bool,
         from: Option<i64>,
         limit: i64,
@@ -319,14 +332,14 @@ impl Conn {
     }
 
     /// A channel's counters: `(position, seq)`.
-    pub async fn find_head(&mut self, channel: ChatFeedId) -> Result<Option<(i64, i64)>, StoreError> {
+    pub async fn find_head(&mut self, channel: ChannelId) -> Result<Option<(i64, i64)>, StoreError> {
         Ok(on!(self, c => sqlx::query_as(HEAD).bind(channel.to_string()).fetch_optional(c).await)?)
     }
 
     /// The events of a channel after `seq`: `(seq, kind, subject)`, contiguous.
     pub async fn list_events(
         &mut self,
-        channel: ChatFeedId,
+        channel: ChannelId,
         seq: i64,
         limit: i64,
     ) -> Result<Vec<(i64, EventKind, String)>, StoreError> {
@@ -349,12 +362,15 @@ impl Conn {
 }
 
 impl Tx {
+    /// Begins a channel's counters at zero.
+    pub(crate) async fn insert_head(&mut self, channel: ChannelId) -> Result<(), StoreError> {
+        on!(self.0, c => sqlx::query(INSERT_HEAD).bind(channel.to_string()).execute(c).await.map(drop))?;
+        Ok(())
+    }
+
     /// Moves the counters of several channels and returns where they now are, `(channel, position,
     /// seq)`. Rows are locked in the order of their ids, so crossing batches cannot deadlock.
-    pub async fn bump_heads(
-        &mut self,
-        bumps: &[HeadBump],
-    ) -> Result<Vec<(ChatFeedId, i64, i64)>, StoreError> {
+    pub async fn bump_heads(&mut self, bumps: &[HeadBump]) -> Result<Vec<(ChannelId, i64, i64)>, StoreError> {
         let statement = dialect!(self.0, BUMP_HEADS);
         let rows: Vec<(String, i64, i64)> =
             on!(self.0, c => sqlx::query_as(statement).bind(moves(bumps)).fetch_all(c).await)?;
@@ -380,6 +396,7 @@ impl Tx {
                 .bind(column(messages, |m| m.replying_to.map(|id| id.to_string())))
                 .bind(column(messages, |m| m.at.as_millisecond()))
                 .bind(column(messages, |m| m.posted_by_key.map(|id| id.to_string())))
+                .bind(column(messages, |m| ids_json(&m.attachments)))
                 .bind(EventKind::MessageCreated.name());
             Box::pin(all.execute(&mut **conn)).await?;
             return Ok(());
@@ -390,7 +407,7 @@ impl Tx {
                 .bind(m.author.to_string()).bind(&m.content).bind(ids_json(&m.mentions))
                 .bind(m.mentions_everyone).bind(&m.poll).bind(m.replying_to.map(|id| id.to_string()))
                 .bind(at).bind(at).bind(m.posted_by_key.map(|id| id.to_string()))
-                .execute(c).await.map(drop))?;
+                .bind(ids_json(&m.attachments)).execute(c).await.map(drop))?;
             on!(self.0, c => sqlx::query(INSERT_EVENT).bind(&channel).bind(m.seq)
                 .bind(EventKind::MessageCreated.name()).bind(&id).bind(at).execute(c).await.map(drop))?;
         }
@@ -400,7 +417,7 @@ impl Tx {
     /// Records one change of a channel under its next `seq`.
     pub async fn insert_event(
         &mut self,
-        channel: ChatFeedId,
+        channel: ChannelId,
         kind: EventKind,
         subject: &str,
         at: Timestamp,
@@ -440,7 +457,7 @@ impl Tx {
     /// As [`Append::take_cooldown`](crate::Append::take_cooldown).
     pub(crate) async fn take_cooldown(
         &mut self,
-        channel: ChatFeedId,
+        channel: ChannelId,
         user: UserId,
         pause: i64,
         at: Timestamp,
@@ -467,7 +484,7 @@ pub(crate) mod direct {
     pub(crate) fn find(conn: &Connection, id: MessageId) -> Result<Option<Message>, StoreError> {
         let mut statement = conn.prepare_cached(FIND)?;
         let mut rows = statement.query((id.to_string(),))?;
-        rows.next()?.map(|row| Row::direct(row)?.message_in(row.get_ref(12)?.as_str()?)).transpose()
+        rows.next()?.map(|row| Row::direct(row)?.message_in(row.get_ref(14)?.as_str()?)).transpose()
     }
 
     pub(crate) fn find_place(conn: &Connection, id: MessageId) -> Result<Option<Replied>, StoreError> {
@@ -478,7 +495,7 @@ pub(crate) mod direct {
 
     pub(crate) fn take_cooldown(
         conn: &Connection,
-        channel: ChatFeedId,
+        channel: ChannelId,
         user: UserId,
         pause: i64,
         at: Timestamp,
@@ -497,7 +514,7 @@ pub(crate) mod direct {
     pub(crate) fn bump_heads(
         conn: &Connection,
         bumps: &[HeadBump],
-    ) -> Result<Vec<(ChatFeedId, i64, i64)>, StoreError> {
+    ) -> Result<Vec<(ChannelId, i64, i64)>, StoreError> {
         let mut statement = conn.prepare_cached(sqlite::BUMP_HEADS)?;
         let mut rows = statement.query((moves(bumps),))?;
         let mut moved = Vec::with_capacity(bumps.len());
@@ -525,6 +542,7 @@ pub(crate) mod direct {
                 at,
                 at,
                 m.posted_by_key.map(|id| id.to_string()),
+                ids_json(&m.attachments),
             ))?;
             event.execute((&channel, m.seq, EventKind::MessageCreated.name(), &id, at))?;
         }

@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use hallpass_core::Clock;
 use hallpass_core::authority::Change;
+use hallpass_core::channel::ChannelId;
 use hallpass_core::entity::Message;
-use hallpass_core::id::{ApiKeyId, ChatFeedId, UserId};
+use hallpass_core::id::{ApiKeyId, UserId};
 use hallpass_store::{Append, HeadBump, NewMessage, Store, StoreError, Tx};
 use tokio::sync::{mpsc, oneshot};
 
@@ -168,7 +169,7 @@ async fn write_all(mut tx: Append<'_>, batch: &[Pending]) -> Result<Vec<Verdict>
     find_existing(&mut tx, batch, &mut verdicts).await?;
     cool_down(&mut tx, batch, &mut verdicts).await?;
 
-    let mut counts: BTreeMap<ChatFeedId, i64> = BTreeMap::new();
+    let mut counts: BTreeMap<ChannelId, i64> = BTreeMap::new();
     for (pending, _) in batch.iter().zip(&verdicts).filter(|(_, verdict)| verdict.is_none()) {
         *counts.entry(pending.message.channel).or_default() += 1;
     }
@@ -180,7 +181,7 @@ async fn write_all(mut tx: Append<'_>, batch: &[Pending]) -> Result<Vec<Verdict>
         .map(|(channel, messages)| HeadBump { channel: *channel, messages: *messages })
         .collect();
     // The heads say where each channel's run of this batch ends; count down to where it starts.
-    let mut next: HashMap<ChatFeedId, (i64, i64)> = tx
+    let mut next: HashMap<ChannelId, (i64, i64)> = tx
         .bump_heads(&bumps)
         .await?
         .into_iter()
@@ -211,6 +212,7 @@ async fn write_all(mut tx: Append<'_>, batch: &[Pending]) -> Result<Vec<Verdict>
             mentions_everyone: message.mentions_everyone,
             poll: message.poll.as_ref().and_then(|poll| serde_json::to_string(poll).ok()),
             replying_to: message.replying_to,
+            attachments: message.attachments.clone(),
             at: message.created_at,
         });
         *verdict = Some(Verdict::Stored(Box::new(Message { position: place.0, ..message.clone() })));
@@ -279,7 +281,7 @@ async fn cool_down(
     verdicts: &mut [Option<Verdict>],
 ) -> Result<(), StoreError> {
     // In the order of channel and user, so that two nodes take the same rows in the same order.
-    let mut waiting: BTreeMap<(ChatFeedId, UserId), Vec<(usize, u32)>> = BTreeMap::new();
+    let mut waiting: BTreeMap<(ChannelId, UserId), Vec<(usize, u32)>> = BTreeMap::new();
     for (index, pending) in batch.iter().enumerate() {
         if let Some(secs) = pending.cooldown_secs
             && verdicts[index].is_none()

@@ -9,14 +9,15 @@ pub mod lane;
 use std::sync::Arc;
 
 use hallpass_core::authority::Change;
+use hallpass_core::channel::{ChannelId, Venue};
 use hallpass_core::content::{self, BrokenRule, InvalidContent};
 use hallpass_core::decision::{Action, ChannelKind};
-use hallpass_core::entity::{Channel, Company, Message, PollOption};
+use hallpass_core::entity::{Company, Message, PollOption};
 use hallpass_core::id::{MessageId, UserId};
 use hallpass_store::{EventKind, Key, Scan};
 
 use crate::caller::Caller;
-use crate::channels::ChannelRef;
+use crate::channels::VenueRef;
 use crate::error::AppError;
 use crate::page::{Direction, Page, PageAsk};
 use crate::profiles::Shown;
@@ -30,7 +31,7 @@ const MAX_DECISIONS: usize = 8;
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the fields are those of Message")]
 pub struct SendMessage {
-    pub channel: ChannelRef,
+    pub channel: VenueRef,
     pub content: String,
     pub poll: Option<Vec<PollOption>>,
     pub replying_to: Option<MessageId>,
@@ -75,11 +76,11 @@ impl App {
         for _ in 0..MAX_DECISIONS {
             // Before the decision: what narrows later is newer.
             let rev = self.authority.rev();
-            let action = Action::SendMessage(ChannelKind::Channel);
-            let (channel, permit) = self.permit_channel(&caller, action, ask.channel).await?;
-            content::obey(&channel.rules, &ask.content, ask.has_attachments).map_err(broken_rule)?;
+            let (channel, permit) = self.permit_venue(&caller, Action::SendMessage, ask.channel).await?;
+            let rules = channel.rules();
+            content::obey(rules, &ask.content, ask.has_attachments).map_err(broken_rule)?;
             for option in ask.poll.iter().flatten() {
-                content::obey(&channel.rules, &option.text, false).map_err(broken_rule)?;
+                content::obey(rules, &option.text, false).map_err(broken_rule)?;
             }
             if ask.has_attachments {
                 return Err(AppError::NotFound("file"));
@@ -91,7 +92,7 @@ impl App {
             let mentioned = self.resolve_mentions(&channel, &mentions).await?;
             let message = Message {
                 id,
-                channel: channel.id,
+                channel: channel.id(),
                 position: 0,
                 author,
                 content: Some(ask.content.clone()),
@@ -103,6 +104,8 @@ impl App {
                 updated_at: at,
                 edited: false,
                 pinned: false,
+                attachments: Vec::new(),
+                reacted: false,
             };
             let pending = Pending {
                 message,
@@ -113,12 +116,12 @@ impl App {
                 rev,
                 subjects: watched(&caller, &channel),
                 // Those who moderate are not slowed down.
-                cooldown_secs: channel.rules.cooldown_secs.filter(|_| !permit.moderates),
+                cooldown_secs: rules.cooldown_secs.filter(|_| !permit.moderates),
                 may_exist: ticket.is_some_and(|ticket| ticket.is_again()),
             };
             match self.lanes.send(pending).await? {
                 Verdict::Stored(message) => {
-                    let author = self.shown(channel.company, author).await?;
+                    let author = self.shown(channel.company(), author).await?;
                     return Ok(MessageWithAuthor { message: *message, author });
                 }
                 Verdict::CoolingDown { retry_after_secs } => {
@@ -147,18 +150,17 @@ impl App {
     pub async fn sent_message(
         &self,
         caller: &Caller,
-        channel: ChannelRef,
+        channel: VenueRef,
         id: MessageId,
     ) -> Result<MessageWithAuthor, AppError> {
-        let action = Action::SendMessage(ChannelKind::Channel);
-        let (channel, _) = self.permit_channel(caller, action, channel).await?;
+        let (channel, _) = self.permit_venue(caller, Action::SendMessage, channel).await?;
         let message = self.store.read().await?.find_message(id).await?.ok_or_else(was_deleted)?;
-        let author = self.shown(channel.company, message.author).await?;
+        let author = self.shown(channel.company(), message.author).await?;
         Ok(MessageWithAuthor { message, author })
     }
 
     /// As whom a message is sent: the user, or for a key the owner of the channel's company.
-    async fn author(&self, caller: &Caller, channel: &Channel) -> Result<UserId, AppError> {
+    async fn author(&self, caller: &Caller, channel: &Venue) -> Result<UserId, AppError> {
         match caller.user() {
             Some(user) => Ok(user),
             None => Ok(self.company_of(channel).await?.owner),
@@ -173,14 +175,14 @@ impl App {
         }
     }
 
-    async fn company_of(&self, channel: &Channel) -> Result<Arc<Company>, AppError> {
-        self.company(channel.company).await?.ok_or(AppError::NotFound("company"))
+    async fn company_of(&self, channel: &Venue) -> Result<Arc<Company>, AppError> {
+        self.company(channel.company()).await?.ok_or(AppError::NotFound("company"))
     }
 
-    async fn must_be_in(&self, channel: &Channel, replied: MessageId) -> Result<(), AppError> {
+    async fn must_be_in(&self, channel: &Venue, replied: MessageId) -> Result<(), AppError> {
         let found = self.store.read().await?.find_message(replied).await?;
         match found {
-            Some(message) if message.channel == channel.id => Ok(()),
+            Some(message) if message.channel == channel.id() => Ok(()),
             _ => Err(AppError::unprocessable(
                 "reply_not_found",
                 "replying_to_message_id",
@@ -191,17 +193,18 @@ impl App {
 
     async fn resolve_mentions(
         &self,
-        channel: &Channel,
+        channel: &Venue,
         mentions: &content::Mentions,
     ) -> Result<Vec<UserId>, AppError> {
         let mut users = Vec::new();
         for id in &mentions.ids {
-            if self.standing(channel.company, *id).await?.enrolled() {
+            if self.standing(channel.company(), *id).await?.enrolled() {
                 users.push(*id);
             }
         }
         for name in &mentions.usernames {
-            if let Some(user) = self.store.read().await?.find_user_by_username(channel.company, name).await?
+            if let Some(user) =
+                self.store.read().await?.find_user_by_username(channel.company(), name).await?
                 && !users.contains(&user.id)
             {
                 users.push(user.id);
@@ -217,15 +220,14 @@ impl App {
     pub async fn list_messages(
         &self,
         caller: &Caller,
-        channel: ChannelRef,
+        channel: VenueRef,
         page: &PageAsk,
     ) -> Result<Page<MessageWithAuthor>, AppError> {
-        let action = Action::ReadMessages(ChannelKind::Channel);
-        let (channel, _) = self.permit_channel(caller, action, channel).await?;
-        let filter = channel.id.to_string();
-        let plan = page.plan(self, "messages.list", channel.company, &[&filter], (Direction::Desc, 100))?;
+        let (channel, _) = self.permit_venue(caller, Action::ReadMessages, channel).await?;
+        let filter = channel.id().to_string();
+        let plan = page.plan(self, "messages.list", channel.company(), &[&filter], (Direction::Desc, 100))?;
         let key = |message: &Message| Key { at: message.position, id: String::new() };
-        let feed = channel.id;
+        let feed = channel.id();
         let list = |scan: Scan| async move {
             let from = scan.from.map(|key| key.at);
             self.store.list_messages(feed, scan.descending, from, scan.limit).await
@@ -237,7 +239,7 @@ impl App {
             let author = match items.last() {
                 // People write several in a row.
                 Some(before) if before.message.author == message.author => Arc::clone(&before.author),
-                _ => self.shown(channel.company, message.author).await?,
+                _ => self.shown(channel.company(), message.author).await?,
             };
             items.push(MessageWithAuthor { message, author });
         }
@@ -253,24 +255,21 @@ impl App {
         caller: &Caller,
         id: MessageId,
     ) -> Result<MessageWithAuthor, AppError> {
-        let (message, channel, _) =
-            self.permit_message(caller, Action::ReadMessages(ChannelKind::Channel), id).await?;
-        let author = self.shown(channel.company, message.author).await?;
+        let (message, channel, _) = self.permit_message(caller, Action::ReadMessages, id).await?;
+        let author = self.shown(channel.company(), message.author).await?;
         Ok(MessageWithAuthor { message, author })
     }
 
     async fn permit_message(
         &self,
         caller: &Caller,
-        action: Action,
+        action: impl Fn(ChannelKind) -> Action,
         id: MessageId,
-    ) -> Result<(Message, Arc<Channel>, bool), AppError> {
+    ) -> Result<(Message, Venue, bool), AppError> {
         let found = self.store.read().await?.find_message(id).await?;
         let message = found.ok_or(AppError::NotFound("message"))?;
-        let (channel, permit) = self
-            .permit_channel(caller, action, ChannelRef::Feed(message.channel))
-            .await
-            .map_err(|error| match error {
+        let (channel, permit) =
+            self.permit_venue(caller, action, message.channel.into()).await.map_err(|error| match error {
                 AppError::NotFound(_) => AppError::NotFound("message"),
                 error => error,
             })?;
@@ -290,8 +289,7 @@ impl App {
         let mut caller = caller.clone();
         for _ in 0..MAX_DECISIONS {
             let rev = self.authority.rev();
-            let action = Action::SendMessage(ChannelKind::Channel);
-            let (message, channel, moderates) = self.permit_message(&caller, action, id).await?;
+            let (message, channel, moderates) = self.permit_message(&caller, Action::SendMessage, id).await?;
             let own = self.is_own(&caller, &message).await?;
             if edit.content.is_some() && !own {
                 return Err(AppError::Forbidden {
@@ -307,7 +305,7 @@ impl App {
             }
             if let Some(text) = &edit.content {
                 check_content(text)?;
-                content::obey(&channel.rules, text, edit.has_attachments).map_err(broken_rule)?;
+                content::obey(channel.rules(), text, edit.has_attachments).map_err(broken_rule)?;
             }
             if edit.has_attachments {
                 return Err(AppError::NotFound("file"));
@@ -318,7 +316,7 @@ impl App {
                 id,
                 rev,
                 subjects: watched(&caller, &channel),
-                channel: channel.id,
+                channel: channel.id(),
                 at: self.clock.now(),
                 what: What::Edit {
                     content: edit.content.clone(),
@@ -335,10 +333,10 @@ impl App {
         Err(AppError::Unavailable("rights change too fast to decide"))
     }
 
-    async fn retrieve_own(&self, channel: &Channel, id: MessageId) -> Result<MessageWithAuthor, AppError> {
+    async fn retrieve_own(&self, channel: &Venue, id: MessageId) -> Result<MessageWithAuthor, AppError> {
         let found = self.store.read().await?.find_message(id).await?;
         let message = found.ok_or(AppError::NotFound("message"))?;
-        let author = self.shown(channel.company, message.author).await?;
+        let author = self.shown(channel.company(), message.author).await?;
         Ok(MessageWithAuthor { message, author })
     }
 
@@ -350,8 +348,8 @@ impl App {
         let mut caller = caller.clone();
         for _ in 0..MAX_DECISIONS {
             let rev = self.authority.rev();
-            let action = Action::DeleteMessage(ChannelKind::Channel);
-            let (message, channel, moderates) = self.permit_message(&caller, action, id).await?;
+            let (message, channel, moderates) =
+                self.permit_message(&caller, Action::DeleteMessage, id).await?;
             let own = self.is_own(&caller, &message).await?;
             if !own && !moderates {
                 return Err(AppError::Forbidden {
@@ -363,7 +361,7 @@ impl App {
                 id,
                 rev,
                 subjects: watched(&caller, &channel),
-                channel: channel.id,
+                channel: channel.id(),
                 at: self.clock.now(),
                 what: What::Delete,
             };
@@ -423,7 +421,7 @@ struct Decided {
     id: MessageId,
     rev: u64,
     subjects: Vec<Change>,
-    channel: hallpass_core::id::ChatFeedId,
+    channel: ChannelId,
     at: jiff::Timestamp,
     what: What,
 }
@@ -439,12 +437,13 @@ enum Changed {
 }
 
 /// On what a write in a channel depends: an entry about one of these after the decision voids it.
-fn watched(caller: &Caller, channel: &Channel) -> Vec<Change> {
-    let mut subjects = vec![
-        Change::Channel(channel.id),
-        Change::Experience(channel.experience),
-        Change::Company(channel.company),
-    ];
+fn watched(caller: &Caller, channel: &Venue) -> Vec<Change> {
+    let mut subjects = vec![Change::Channel(channel.id()), Change::Company(channel.company())];
+    let experience = match channel {
+        Venue::Chat(channel) => Some(channel.experience),
+        Venue::Feed(_) => None,
+    };
+    subjects.extend(experience.map(Change::Experience));
     match caller {
         Caller::Key(live) => {
             subjects.push(Change::Key(live.key.id));
@@ -452,7 +451,7 @@ fn watched(caller: &Caller, channel: &Channel) -> Vec<Change> {
         }
         Caller::User(user) => {
             subjects.extend_from_slice(user.subjects());
-            subjects.push(Change::Access(channel.experience, user.user()));
+            subjects.extend(experience.map(|experience| Change::Access(experience, user.user())));
         }
     }
     subjects

@@ -2,10 +2,11 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use hallpass_app::channels::ChannelRef;
+use hallpass_app::channels::VenueRef;
 use hallpass_app::messages::{EditMessage, MessageWithAuthor, SendMessage};
+use hallpass_core::channel::ChannelId;
 use hallpass_core::entity::PollOption;
-use hallpass_core::id::{ChatFeedId, MessageId, UserId};
+use hallpass_core::id::{MessageId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -65,7 +66,7 @@ pub(crate) struct MessageView<'m> {
     id: MessageId,
     /// Ours, beyond the contract.
     #[schema(value_type = String)]
-    channel_id: ChatFeedId,
+    channel_id: ChannelId,
     /// Markdown, as sent.
     content: Option<&'m str>,
     #[schema(format = DateTime)]
@@ -180,7 +181,7 @@ pub(crate) async fn create(
 ) -> Result<Response, ApiError> {
     let channel = extract::required("channel_id", body.channel_id.as_deref())?;
     let ask = SendMessage {
-        channel: ChannelRef::parse("channel_id", channel)?,
+        channel: VenueRef::parse("channel_id", channel)?,
         content: extract::required("content", body.content)?,
         poll: body.poll.map(poll).transpose()?,
         replying_to: extract::id_opt("replying_to_message_id", body.replying_to_message_id.as_deref())?,
@@ -245,7 +246,7 @@ pub(crate) async fn list(
     query: Query,
 ) -> Result<Response, ApiError> {
     let channel = extract::required("channel_id", query.one("channel_id")?)?;
-    let channel = ChannelRef::parse("channel_id", channel)?;
+    let channel = VenueRef::parse("channel_id", channel)?;
     let page = Box::pin(http.app.list_messages(&caller, channel, &query.page()?)).await?;
     Ok(json(&ListView::of(page, Viewed)))
 }

@@ -1,10 +1,10 @@
 //! Sends that share a commit: one bad one hurts only itself.
 
 use futures_util::future::join_all;
-use hallpass_app::channels::ChannelRef;
+use hallpass_app::channels::VenueRef;
 use hallpass_app::messages::{MessageWithAuthor, SendMessage};
 use hallpass_app::{App, AppError, Caller, IdempotencyScope, Ticket};
-use hallpass_core::id::ChatFeedId;
+use hallpass_core::channel::ChannelId;
 use hallpass_store::EventKind;
 use hallpass_testkit::TestServer;
 use jiff::SignedDuration;
@@ -15,7 +15,7 @@ use super::messages::events;
 
 fn to(channel: &str, content: &str) -> SendMessage {
     SendMessage {
-        channel: ChannelRef::parse("channel_id", channel).unwrap(),
+        channel: VenueRef::parse("channel_id", channel).unwrap(),
         content: content.to_owned(),
         poll: None,
         replying_to: None,
@@ -167,7 +167,7 @@ async fn a_batch_that_fails_is_run_again_one_by_one() {
     let expected: Vec<String> = [&first, &one].into_iter().chain(&good).map(id).collect();
     let created: Vec<String> = events(&server, &channel).await.into_iter().map(|(_, id)| id).collect();
     assert_eq!(created, expected);
-    let feed: ChatFeedId = channel.parse().unwrap();
+    let feed: ChannelId = channel.parse().unwrap();
     let head = app.store().read().await.unwrap().find_head(feed).await.unwrap();
     assert_eq!(head, Some((12, 12)));
 }
@@ -185,7 +185,7 @@ async fn a_crowd_gets_in_whole() {
         (0..1500).map(|n| to(if n % 3 == 0 { &other } else { &channel }, &n.to_string())).collect();
     let sent = join_all(asks.into_iter().map(|ask| server.app.send_message(&caller, ask, None))).await;
     for (channel, thirds) in [(&other, 1), (&channel, 2)] {
-        let feed: ChatFeedId = channel.parse().unwrap();
+        let feed: ChannelId = channel.parse().unwrap();
         let mut places: Vec<i64> = sent
             .iter()
             .map(|outcome| &outcome.as_ref().unwrap().message)

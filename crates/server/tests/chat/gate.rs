@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hallpass_core::id::ChatFeedId;
+use hallpass_core::channel::ChannelId;
 use hallpass_store::{HeadBump, StoreError};
 use hallpass_testkit::TestServer;
 use tokio::sync::Semaphore;
@@ -19,7 +19,7 @@ impl Gate {
         let (entered, open) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
         let bumps: Vec<HeadBump> = channels
             .iter()
-            .map(|id| HeadBump { channel: id.parse::<ChatFeedId>().unwrap(), messages: 0 })
+            .map(|id| HeadBump { channel: id.parse::<ChannelId>().unwrap(), messages: 0 })
             .collect();
         let data = (bumps, entered.clone(), open.clone());
         let store = server.app.store().clone();

@@ -1,7 +1,8 @@
 //! Messages: writing, reading, changing, taking back.
 
 use hallpass_core::catalogue::scopes::{CHAT_MESSAGE_CREATE, CHAT_READ};
-use hallpass_core::id::{ChatFeedId, MessageId, UserId};
+use hallpass_core::channel::ChannelId;
+use hallpass_core::id::{MessageId, UserId};
 use hallpass_core::role::Role;
 use hallpass_core::scope::ScopeSet;
 use hallpass_core::statement::{KeyRights, Pattern, Statement};
@@ -16,7 +17,7 @@ fn path(message: &Value) -> String {
 
 /// The events of a channel, checked to be without gaps.
 pub(crate) async fn events(server: &TestServer, channel: &str) -> Vec<(EventKind, String)> {
-    let channel: ChatFeedId = channel.parse().unwrap();
+    let channel: ChannelId = channel.parse().unwrap();
     let mut conn = server.app.store().read().await.unwrap();
     let events = conn.list_events(channel, 0, 100_000).await.unwrap();
     let head = conn.find_head(channel).await.unwrap().unwrap();
@@ -105,7 +106,7 @@ async fn what_cannot_be_a_message() {
     ann.post("/messages", json!({ "channel_id": channel, "content": "x", "attachments": many }))
         .await
         .refused(400, "parameter_invalid");
-    let unknown = ChatFeedId::from_bits(1);
+    let unknown = hallpass_core::id::ChatFeedId::from_bits(1);
     ann.say(&unknown.to_string(), "x").await.refused(404, "not_found");
     ann.get(&format!("/messages/{}", MessageId::from_bits(1))).await.refused(404, "not_found");
     ann.get("/messages/nonsense").await.refused(400, "parameter_invalid");

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hallpass_app::channels::ChannelRef;
 use hallpass_app::messages::SendMessage;
 use hallpass_app::{App, ChannelPatch, ExperiencePatch};
-use hallpass_core::id::{ChatFeedId, ExperienceId, MessageId};
+use hallpass_core::channel::ChannelId;
+use hallpass_core::id::{ExperienceId, MessageId};
 use hallpass_store::EventKind;
 use hallpass_testkit::{Engine, TestServer};
 use tokio::task::JoinSet;
@@ -18,7 +19,7 @@ const EACH: usize = 12;
 
 /// Reads a channel's events from where it was, a few at a time, as a client does that resumes; every
 /// one must follow on the last, and what it points at must be there.
-async fn follow(app: App, channel: ChatFeedId, done: Arc<AtomicBool>) -> Vec<(EventKind, String)> {
+async fn follow(app: App, channel: ChannelId, done: Arc<AtomicBool>) -> Vec<(EventKind, String)> {
     let mut seen: Vec<(EventKind, String)> = Vec::new();
     loop {
         // Before the read: what is there once all have finished is all there is.
@@ -49,7 +50,7 @@ async fn two_nodes_posting_into_crossing_channels_leave_no_gap_and_never_lock_up
     let (mut channels, mut experiences) = (Vec::new(), Vec::new());
     for n in 0..CHANNELS {
         let (experience, channel) = acme.channel(&format!("c{n}"), true).await;
-        channels.push(channel.parse::<ChatFeedId>().unwrap());
+        channels.push(channel.parse::<ChannelId>().unwrap());
         experiences.push(experience.parse::<ExperienceId>().unwrap());
     }
     let (_, ann) = acme.member("ann").await;
@@ -72,7 +73,7 @@ async fn two_nodes_posting_into_crossing_channels_leave_no_gap_and_never_lock_up
                 // Each in an order of its own.
                 let at = if writer % 4 < 2 { writer + n } else { writer + EACH - n };
                 let ask = SendMessage {
-                    channel: ChannelRef::Feed(channels[at % CHANNELS]),
+                    channel: channels[at % CHANNELS].into(),
                     content: format!("{writer} {n}"),
                     poll: None,
                     replying_to: None,
@@ -97,7 +98,13 @@ async fn two_nodes_posting_into_crossing_channels_leave_no_gap_and_never_lock_up
                 let at = if changer == 0 { n } else { CHANNELS * 16 - 1 - n } % CHANNELS;
                 let words =
                     ChannelPatch { banned_words: Some(vec![format!("word{n}")]), ..Default::default() };
-                app.update_channel(&caller, ChannelRef::Feed(channels[at]), words).await.unwrap();
+                app.update_channel(
+                    &caller,
+                    ChannelRef::Feed(channels[at].to_string().parse().unwrap()),
+                    words,
+                )
+                .await
+                .unwrap();
                 let name = ExperiencePatch { name: Some(format!("name {n}")), ..Default::default() };
                 app.update_experience(&caller, experiences[CHANNELS - 1 - at], name).await.unwrap();
             }
@@ -139,7 +146,7 @@ async fn a_narrowing_on_one_node_holds_for_what_waits_on_the_other() {
         let acme = one.company(&format!("acme{round}")).await;
         let (experience, channel) = acme.channel("General", true).await;
         let (_, ann) = acme.member("ann").await;
-        let feed: ChatFeedId = channel.parse().unwrap();
+        let feed: ChannelId = channel.parse().unwrap();
         let mut crowd = JoinSet::new();
         for _ in 0..8 {
             let (app, bearer) = (two.app.clone(), ann.bearer.clone());
@@ -148,7 +155,7 @@ async fn a_narrowing_on_one_node_holds_for_what_waits_on_the_other() {
                 loop {
                     let Ok(caller) = app.authenticate(&bearer).await else { return sent };
                     let ask = SendMessage {
-                        channel: ChannelRef::Feed(feed),
+                        channel: feed.into(),
                         content: "hello".to_owned(),
                         poll: None,
                         replying_to: None,

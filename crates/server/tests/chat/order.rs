@@ -2,7 +2,7 @@
 //!
 //! Random operations against a model that knows nothing but the promises.
 
-use hallpass_core::id::ChatFeedId;
+use hallpass_core::channel::ChannelId;
 use hallpass_store::EventKind;
 use hallpass_testkit::{Actor, TestServer};
 use proptest::collection::vec;
@@ -171,7 +171,7 @@ impl Stage<'_> {
     async fn compare(&self, model: &Model) {
         assert_eq!(super::messages::events(self.server, &self.channel).await, model.events);
         let mut conn = self.server.app.store().read().await.unwrap();
-        let channel: ChatFeedId = self.channel.parse().unwrap();
+        let channel: ChannelId = self.channel.parse().unwrap();
         let head = conn.find_head(channel).await.unwrap().unwrap();
         let count = |len: usize| i64::try_from(len).unwrap();
         assert_eq!(head, (count(model.said.len()), count(model.events.len())));

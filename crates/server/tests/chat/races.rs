@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use futures_util::future::join_all;
-use hallpass_core::id::{ApiKeyId, ChatFeedId};
+use hallpass_core::channel::ChannelId;
+use hallpass_core::id::ApiKeyId;
 use hallpass_core::role::Role;
 use hallpass_core::statement::KeyRights;
 use hallpass_store::EventKind;
@@ -150,7 +151,7 @@ impl<'s> Scene<'s> {
     }
 
     async fn head(&self) -> i64 {
-        let channel: ChatFeedId = self.channel.parse().unwrap();
+        let channel: ChannelId = self.channel.parse().unwrap();
         self.server.app.store().read().await.unwrap().find_head(channel).await.unwrap().unwrap().0
     }
 }
@@ -242,7 +243,7 @@ async fn a_channel_deleted_under_a_crowd_takes_all_of_them_or_none() {
             loop {
                 let caller = app.authenticate(&bearer).await.unwrap();
                 let ask = hallpass_app::messages::SendMessage {
-                    channel: hallpass_app::channels::ChannelRef::parse("channel_id", &channel).unwrap(),
+                    channel: hallpass_app::channels::VenueRef::parse("channel_id", &channel).unwrap(),
                     content: format!("hello {n}"),
                     poll: None,
                     replying_to: None,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 
-use hallpass_core::id::ChatFeedId;
+use hallpass_core::channel::ChannelId;
 use hallpass_store::{Database, EventKind, Store};
 use serde_json::{Value, json};
 
@@ -150,7 +150,7 @@ impl Client {
 /// What lies in the database is what was seen, each once, without holes.
 pub(crate) async fn check_store(database: &Database, channel: &str, seen: &[(String, String)]) {
     let store = Store::open(database).await.unwrap();
-    let channel: ChatFeedId = channel.parse().unwrap();
+    let channel: ChannelId = channel.parse().unwrap();
     let mut conn = store.read().await.unwrap();
     let (position, seq) = conn.find_head(channel).await.unwrap().unwrap();
     let stored = store.list_messages(channel, false, None, i64::MAX).await.unwrap();

@@ -57,7 +57,7 @@ impl Db {
 fn message(n: i64) -> NewMessage {
     NewMessage {
         id: MessageId::from_bits(n.unsigned_abs().into()),
-        channel: ChatFeedId::from_bits(1),
+        channel: ChatFeedId::from_bits(1).into(),
         position: n,
         seq: n,
         author: UserId::from_bits(1),
@@ -67,6 +67,7 @@ fn message(n: i64) -> NewMessage {
         mentions_everyone: false,
         poll: None,
         replying_to: None,
+        attachments: Vec::new(),
         at: Timestamp::UNIX_EPOCH,
     }
 }

@@ -33,17 +33,18 @@ pub(crate) const CLOCK: &str = "SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 
 // One array a column: as many rows as there are.
 pub(crate) const INSERT_MESSAGES: &str = "WITH new AS (
          SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[],
-             $7::text[], $8::boolean[], $9::text[], $10::text[], $11::bigint[], $12::text[])
+             $7::text[], $8::boolean[], $9::text[], $10::text[], $11::bigint[], $12::text[],
+             $13::text[])
          AS t (channel_id, position, seq, id, user_id, content, mentions, mentions_everyone, poll,
-             replying_to, at, posted_by_key)
+             replying_to, at, posted_by_key, attachments)
      ), logged AS (
          INSERT INTO events (channel_id, seq, kind, subject, at)
-         SELECT channel_id, seq, $13, id, at FROM new
+         SELECT channel_id, seq, $14, id, at FROM new
      )
      INSERT INTO messages (channel_id, position, id, user_id, content, mentions, mentions_everyone, poll,
-         replying_to, created_at, updated_at, posted_by_key)
+         replying_to, created_at, updated_at, posted_by_key, attachments)
      SELECT channel_id, position, id, user_id, content, mentions, mentions_everyone, poll, replying_to, at, at,
-         posted_by_key
+         posted_by_key, attachments
      FROM new";
 
 pub(crate) const ALL: &[&str] =

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use hallpass_core::channel::ChannelId;
 use hallpass_core::entity::ChannelRules;
 use hallpass_core::id::*;
 use hallpass_store::{
@@ -105,6 +106,9 @@ pub(crate) fn exp(n: u128) -> ExperienceId {
 pub(crate) fn feed(n: u128) -> ChatFeedId {
     ChatFeedId::from_bits(n)
 }
+pub(crate) fn chat(n: u128) -> ChannelId {
+    feed(n).into()
+}
 pub(crate) fn post(n: u128) -> MessageId {
     MessageId::from_bits(n)
 }
@@ -158,7 +162,7 @@ pub(crate) fn new_experience(n: u128, company: CompanyId, public: bool) -> NewEx
     }
 }
 
-pub(crate) fn new_message(n: u128, channel: ChatFeedId, place: i64, author: UserId) -> NewMessage {
+pub(crate) fn new_message(n: u128, channel: ChannelId, place: i64, author: UserId) -> NewMessage {
     NewMessage {
         id: post(n),
         channel,
@@ -171,6 +175,7 @@ pub(crate) fn new_message(n: u128, channel: ChatFeedId, place: i64, author: User
         mentions_everyone: false,
         poll: None,
         replying_to: None,
+        attachments: Vec::new(),
         at: at(i64::try_from(n).unwrap()),
     }
 }
@@ -223,20 +228,20 @@ impl Db {
     }
 
     /// A public experience and its channel, of the same number.
-    pub(crate) async fn channel(&self, n: u128, company: CompanyId) -> ChatFeedId {
+    pub(crate) async fn channel(&self, n: u128, company: CompanyId) -> ChannelId {
         self.experience(n, company, true).await;
         self.channel_of(n, company).await
     }
 
     /// The channel of an experience.
-    pub(crate) async fn channel_of(&self, n: u128, company: CompanyId) -> ChatFeedId {
+    pub(crate) async fn channel_of(&self, n: u128, company: CompanyId) -> ChannelId {
         self.store
             .write(ChannelRules::default(), move |rules, tx| {
                 Box::pin(tx.insert_channel(feed(n), company, exp(n), rules, at(i64::try_from(n).unwrap())))
             })
             .await
             .unwrap();
-        feed(n)
+        chat(n)
     }
 
     /// Makes users members, each at the time of their number.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::join_all;
+use hallpass_core::channel::ChannelId;
 use hallpass_core::id::{ChatFeedId, CompanyId, MemberId};
 use hallpass_store::{EventKind, HeadBump, NewUser, StoreError};
 use proptest::prelude::*;
@@ -61,7 +62,7 @@ fn act() -> impl Strategy<Value = Act> {
 struct Told {
     names: BTreeMap<u8, u32>,
     joins: BTreeMap<u8, i64>,
-    sent: BTreeMap<ChatFeedId, BTreeSet<u128>>,
+    sent: BTreeMap<ChannelId, BTreeSet<u128>>,
     deleted: BTreeSet<u128>,
 }
 
@@ -79,7 +80,7 @@ enum Answer {
     Took(u8),
     Joined(u8),
     Left(u8),
-    Sent(Vec<(ChatFeedId, u128)>),
+    Sent(Vec<(ChannelId, u128)>),
     Deleted(u128),
     Nothing,
 }
@@ -124,11 +125,12 @@ async fn perform(
             Ok(if left { Answer::Left(n) } else { Answer::Nothing })
         }
         Act::Send { channel, count, other, fails } => {
-            let channel_of = |n: u8| ChatFeedId::from_bits(company.bits() * 10 + u128::from(n));
+            let channel_of =
+                |n: u8| ChannelId::from(ChatFeedId::from_bits(company.bits() * 10 + u128::from(n)));
             let mut bumps = vec![HeadBump { channel: channel_of(channel), messages: count.into() }];
             bumps.extend(other.map(|other| HeadBump { channel: channel_of(other), messages: 2 }));
             // A caller numbers its messages before it is queued.
-            let mut wanted: BTreeMap<ChatFeedId, Vec<u128>> = BTreeMap::new();
+            let mut wanted: BTreeMap<ChannelId, Vec<u128>> = BTreeMap::new();
             for bump in &bumps {
                 wanted.entry(bump.channel).or_default().extend((0..bump.messages).map(|_| ids.next()));
             }
@@ -210,7 +212,7 @@ async fn check(db: &Db, company: CompanyId, ids: &Ids, rounds: Vec<Vec<Act>>) ->
     }
     prop_assert_eq!(read.find_company(company).await.unwrap().unwrap().member_count, members);
     for n in 1..4_u128 {
-        let channel = ChatFeedId::from_bits(company.bits() * 10 + n);
+        let channel = ChannelId::from(ChatFeedId::from_bits(company.bits() * 10 + n));
         let (position, seq) = read.find_head(channel).await.unwrap().unwrap();
         let sent = told.sent.remove(&channel).unwrap_or_default();
         prop_assert_eq!(usize::try_from(position).unwrap(), sent.len(), "a place was lost");

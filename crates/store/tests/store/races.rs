@@ -378,7 +378,7 @@ async fn batches_that_cross_never_deadlock_and_leave_no_gaps() {
                 .append(attempts.clone(), move |attempts, mut tx| {
                     Box::pin(async move {
                         attempts.fetch_add(1, Ordering::SeqCst);
-                        let bumps = order.map(|n| HeadBump { channel: feed(n), messages: 2 });
+                        let bumps = order.map(|n| HeadBump { channel: chat(n), messages: 2 });
                         let mut messages = Vec::new();
                         for (channel, position, seq) in tx.bump_heads(&bumps).await? {
                             for back in [1, 0] {
@@ -407,9 +407,9 @@ async fn batches_that_cross_never_deadlock_and_leave_no_gaps() {
     let mut read = db.read().await;
     let expected: Vec<i64> = (1..=i64::try_from(6 * ROUNDS).unwrap()).collect();
     for n in 1..=4 {
-        let messages = db.store.list_messages(feed(n), false, None, i64::MAX).await.unwrap();
+        let messages = db.store.list_messages(chat(n), false, None, i64::MAX).await.unwrap();
         assert_eq!(messages.iter().map(|message| message.position).collect::<Vec<_>>(), expected);
-        let events = read.list_events(feed(n), 0, i64::MAX).await.unwrap();
+        let events = read.list_events(chat(n), 0, i64::MAX).await.unwrap();
         assert_eq!(events.iter().map(|(seq, ..)| *seq).collect::<Vec<_>>(), expected);
     }
 }

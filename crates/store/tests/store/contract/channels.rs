@@ -31,10 +31,10 @@ async fn a_channel_comes_back_with_its_rules(db: &Db) {
     assert_eq!((found.experience_name.as_str(), found.public), ("Experience 1", false));
     assert_eq!((&found.rules, found.created_at), (&strict(), at(4)));
     assert_eq!(db.read().await.find_channel_of(exp(1)).await.unwrap(), Some(found));
-    assert_eq!(db.read().await.find_head(feed(1)).await.unwrap(), Some((0, 0)));
+    assert_eq!(db.read().await.find_head(chat(1)).await.unwrap(), Some((0, 0)));
     assert_eq!(db.read().await.find_channel(feed(2)).await.unwrap(), None);
     assert_eq!(db.read().await.find_channel_of(exp(2)).await.unwrap(), None);
-    assert_eq!(db.read().await.find_head(feed(2)).await.unwrap(), None);
+    assert_eq!(db.read().await.find_head(chat(2)).await.unwrap(), None);
     let rules = strict();
     let second = db
         .store

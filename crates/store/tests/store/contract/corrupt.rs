@@ -52,9 +52,9 @@ async fn every_unreadable_value_is_named(db: &Db) {
     spoil!(db, "messages", "replying_to", "'x'", back "NULL", c => c.find_message(post(1)));
     spoil!(db, "messages", "created_at", "9223372036854775807", c => c.find_message(post(1)));
     spoil!(db, "events", "kind", "'later.kind'", c => c.list_events(channel, 0, 9));
-    spoil!(db, "channels", "banned_words", "'['", back "'[]'", c => c.find_channel(channel));
+    spoil!(db, "channels", "banned_words", "'['", back "'[]'", c => c.find_channel(feed(1)));
     spoil!(db, "channels", "cooldown_secs", "-1", back "NULL", c => c.find_channel_of(exp(1)));
-    spoil!(db, "channels", "created_at", "9223372036854775807", c => c.find_channel(channel));
+    spoil!(db, "channels", "created_at", "9223372036854775807", c => c.find_channel(feed(1)));
     spoil!(db, "experiences", "created_at", "-9223372036854775808", c => c.find_experience(exp(1)));
     spoil!(db, "authorized_users", "role", "'emperor'", back "'custom'", c => c.find_standing(acme, user(2)));
     spoil!(db, "authorized_users", "custom_scopes", "'no:such'", c => c.find_standing(acme, user(2)));

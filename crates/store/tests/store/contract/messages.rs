@@ -143,21 +143,21 @@ async fn heads_of_several_channels_move_together(db: &Db) {
     for n in 1..=3 {
         db.channel(n, acme).await;
     }
-    let bump = |n, messages| HeadBump { channel: feed(n), messages };
+    let bump = |n, messages| HeadBump { channel: chat(n), messages };
     let mut moved = append!(db, tx => tx.bump_heads(&[bump(3, 5), bump(1, 2)]));
     moved.sort_unstable();
-    assert_eq!(moved, [(feed(1), 2, 2), (feed(3), 5, 5)]);
+    assert_eq!(moved, [(chat(1), 2, 2), (chat(3), 5, 5)]);
     // Both ways. One channel twice moves by both; one that is not there is not in the answer.
     let mut moved = commit!(db, tx => tx.bump_heads(&[bump(1, 1), bump(9, 1), bump(2, 4), bump(1, 2)]));
     moved.sort_unstable();
-    assert_eq!(moved, [(feed(1), 5, 5), (feed(2), 4, 4)]);
+    assert_eq!(moved, [(chat(1), 5, 5), (chat(2), 4, 4)]);
     assert_eq!(commit!(db, tx => tx.bump_heads(&[])), []);
     let mut moved = append!(db, tx => tx.bump_heads(&[bump(1, 1), bump(9, 1), bump(2, 1), bump(1, 1)]));
     moved.sort_unstable();
-    assert_eq!(moved, [(feed(1), 7, 7), (feed(2), 5, 5)]);
+    assert_eq!(moved, [(chat(1), 7, 7), (chat(2), 5, 5)]);
     assert_eq!(append!(db, tx => tx.bump_heads(&[])), []);
     for (n, head) in [(1, 7), (2, 5), (3, 5)] {
-        assert_eq!(db.read().await.find_head(feed(n)).await.unwrap(), Some((head, head)));
+        assert_eq!(db.read().await.find_head(chat(n)).await.unwrap(), Some((head, head)));
     }
 }
 
@@ -224,7 +224,7 @@ async fn pages_walk_both_ways_and_are_stable(db: &Db) {
     send(db, (1..=20).map(|n| new_message(100 - n, channel, i64::try_from(n).unwrap(), user(1))).collect())
         .await
         .unwrap();
-    send(db, vec![new_message(500, feed(2), 1, user(1))]).await.unwrap();
+    send(db, vec![new_message(500, chat(2), 1, user(1))]).await.unwrap();
     let mut next = 21;
     for descending in [false, true] {
         let (mut walked, mut from) = (Vec::new(), None);

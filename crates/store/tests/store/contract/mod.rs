@@ -7,6 +7,7 @@ mod clock;
 mod companies;
 mod corrupt;
 mod experiences;
+mod feeds;
 mod idempotency;
 mod members;
 mod messages;

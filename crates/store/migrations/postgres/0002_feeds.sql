@@ -1,0 +1,42 @@
+-- Direct messages and support chats. What is in common with chat channels — heads, messages, events —
+-- lies in the same tables, under the id of the feed.
+CREATE TABLE feeds (
+    id              TEXT COLLATE "C"    NOT NULL PRIMARY KEY,
+    company_id      TEXT COLLATE "C"    NOT NULL REFERENCES companies (id),
+    -- What it is about, once per company: the set of people of a direct message, the customer of a
+    -- support chat. None for what is deleted.
+    identity        TEXT COLLATE "C",
+    customer_id     TEXT COLLATE "C"    REFERENCES users (id),
+    custom_name     TEXT COLLATE "C",
+    by_key          BOOLEAN NOT NULL,
+    resolved_at     BIGINT,
+    last_message_at BIGINT,
+    created_at      BIGINT NOT NULL,
+    updated_at      BIGINT NOT NULL,
+    deleted_at      BIGINT
+);
+CREATE UNIQUE INDEX feeds_identity ON feeds (company_id, identity);
+
+CREATE TABLE feed_members (
+    id              TEXT COLLATE "C"    NOT NULL PRIMARY KEY,
+    feed_id         TEXT COLLATE "C"    NOT NULL REFERENCES feeds (id),
+    user_id         TEXT COLLATE "C"    NOT NULL REFERENCES users (id),
+    company_id      TEXT COLLATE "C"    NOT NULL,
+    is_admin        BOOLEAN NOT NULL,
+    status          TEXT COLLATE "C"    NOT NULL CHECK (status IN ('requested', 'accepted', 'hidden', 'closed', 'archived')),
+    notifications   TEXT COLLATE "C"    NOT NULL CHECK (notifications IN ('all', 'mentions', 'none')),
+    -- The position up to which they have read, and when they said so.
+    read_position   BIGINT NOT NULL DEFAULT 0,
+    last_viewed_at  BIGINT,
+    -- The feed's last activity, again: the order of their list.
+    active_at       BIGINT NOT NULL,
+    created_at      BIGINT NOT NULL,
+    updated_at      BIGINT NOT NULL,
+    UNIQUE (feed_id, user_id)
+);
+CREATE INDEX feed_members_by_activity ON feed_members (user_id, company_id, active_at, feed_id);
+CREATE INDEX feed_members_by_creation ON feed_members (feed_id, created_at, id);
+
+-- Ids of files, in JSON, and whether anybody ever reacted or voted.
+ALTER TABLE messages ADD COLUMN attachments TEXT COLLATE "C";
+ALTER TABLE messages ADD COLUMN reacted BOOLEAN NOT NULL DEFAULT FALSE;
