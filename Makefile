@@ -18,7 +18,7 @@ export HALLPASS_BIN
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 
 .PHONY: help run build check test soak bench gen pictures clean
-.PHONY: binary lint rust-tests postgres-tests fuzz gen-is-clean sdk-tests python-tests example-tests
+.PHONY: binary lint rust-tests postgres-tests fuzz gen-is-clean sdk-tests python-tests openapi-tests example-tests
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -54,6 +54,7 @@ test:
 	@$(MAKE) --no-print-directory gen-is-clean
 	@$(MAKE) --no-print-directory sdk-tests
 	@$(MAKE) --no-print-directory python-tests
+	@$(MAKE) --no-print-directory openapi-tests
 	@$(MAKE) --no-print-directory example-tests
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=10
 
@@ -82,6 +83,9 @@ sdk-tests: binary
 python-tests: binary
 	cd e2e/python && python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt && .venv/bin/pytest -q
 
+openapi-tests: binary
+	cd e2e/openapi && python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt && .venv/bin/pytest -q
+
 example-tests: binary
 	python3 scripts/pasted.py
 	python3 examples/test.py
@@ -90,6 +94,7 @@ soak:
 	@scripts/needs.sh cc postgresql
 	HALLPASS_SOAK=1 cargo test --locked --workspace --test process
 	fuzz/run.sh 300
+	$(MAKE) --no-print-directory openapi-tests HALLPASS_OPENAPI_EXAMPLES=500
 
 bench: build
 	@scripts/needs.sh postgresql node
@@ -105,4 +110,4 @@ pictures: binary
 
 clean:
 	cargo clean
-	rm -rf web/node_modules examples/*/node_modules examples/nextjs/.next examples/python/.venv e2e/python/.venv bench/target bench/out
+	rm -rf web/node_modules examples/*/node_modules examples/nextjs/.next examples/python/.venv e2e/*/.venv bench/target bench/out

@@ -63,6 +63,9 @@ impl Edge {
     }
 }
 
+/// What is counted under no operation.
+const UNMATCHED: &str = "unmatched";
+
 /// The operations by route, each with its metrics.
 pub(crate) struct Operations {
     by_route: HashMap<String, Vec<(Method, Meters)>>,
@@ -94,7 +97,7 @@ impl Operations {
         for (path, method, name) in routes {
             by_route.entry(path).or_default().push((method, Meters::new(name.leak())));
         }
-        Self { by_route, unmatched: Meters::new("unmatched") }
+        Self { by_route, unmatched: Meters::new(UNMATCHED) }
     }
 
     fn find(&self, path: Option<&MatchedPath>, method: &Method) -> &Meters {
@@ -116,7 +119,10 @@ pub(crate) async fn edge(State(http): State<Http>, mut request: Request, next: N
     let request_id = http.request_id(now);
     let is_api = request.uri().path().starts_with("/api/");
 
-    let mut response = match http.admit(&request, is_api) {
+    // What is no operation has no version.
+    let is_operation = is_api && meters.operation != UNMATCHED;
+
+    let mut response = match http.admit(&request, is_operation) {
         Err(error) => error.into_response(),
         Ok(()) if is_api && method == Method::OPTIONS => preflight(request.headers()),
         Ok(()) => {
@@ -168,7 +174,7 @@ pub(crate) async fn edge(State(http): State<Http>, mut request: Request, next: N
 
 impl Http {
     /// Step 2.
-    fn admit(&self, request: &Request, is_api: bool) -> Result<(), ApiError> {
+    fn admit(&self, request: &Request, is_operation: bool) -> Result<(), ApiError> {
         if request.uri().path_and_query().is_some_and(|uri| uri.as_str().len() > MAX_URI_BYTES) {
             return Err(ApiError::new(Code::UriTooLong, Code::UriTooLong.meaning()));
         }
@@ -181,7 +187,7 @@ impl Http {
         if let Some(hosts) = &self.policy.allowed_hosts {
             only_direct(request.headers(), hosts)?;
         }
-        if is_api { version::check(request.headers()) } else { Ok(()) }
+        if is_operation { version::check(request.headers()) } else { Ok(()) }
     }
 
     /// `req_` and a ULID: the time, this node, a counter.

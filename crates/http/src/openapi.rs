@@ -92,6 +92,17 @@ fn in_words(alternatives: &[ScopeSet]) -> String {
     alternatives.iter().map(quoted).collect::<Vec<_>>().join(", or ")
 }
 
+/// A bare `true` is JSON too, which utoipa takes for text.
+fn answer_in_json(operation: &mut Operation) {
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response
+            && let Some(content) = response.content.shift_remove("text/plain")
+        {
+            response.content.insert("application/json".to_owned(), content);
+        }
+    }
+}
+
 /// Says which permissions an operation needs, in words and as `x-permissions`.
 fn describe_permissions(operation: &mut Operation) {
     let id = operation.operation_id.clone().unwrap_or_default();
@@ -168,6 +179,7 @@ pub(crate) fn render(mut document: Document) -> String {
                 let needed = has_required_field(body, &schemas);
                 body.required = Some(if needed { Required::True } else { Required::False });
             }
+            answer_in_json(operation);
             for (status, meaning) in STATUSES {
                 if (!has_body && OF_BODIES.contains(&status)) || (reads && OF_CHANGES.contains(&status)) {
                     continue;

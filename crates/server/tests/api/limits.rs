@@ -408,6 +408,10 @@ async fn dated_versions_are_known_later_or_unknown() {
         assert!(text(&error, "message").contains("2026-07-20"), "{error}");
     }
     ask(&["2026-07-20", "2026-07-18"]).await.refused(400, "version_unknown");
+    // What is no operation has no version either.
+    let dated = [("api-version-date", "garbage")];
+    server.send(request("GET", "/api/v1/nothing", &dated, "")).await.refused(404, "not_found");
+    server.send(request("PUT", "/api/v1/messages", &dated, "")).await.refused(405, "method_not_allowed");
 }
 
 #[tokio::test]

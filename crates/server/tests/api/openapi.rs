@@ -45,6 +45,22 @@ fn bodies_require_what_the_contract_requires() {
     assert_eq!(with_required, 6);
 }
 
+#[test]
+fn everything_is_json() {
+    let document = document();
+    let mut answers = 0;
+    for operation in
+        document["paths"].as_object().unwrap().values().flat_map(|p| p.as_object().unwrap().values())
+    {
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            let types: Vec<_> = response["content"].as_object().unwrap().keys().collect();
+            assert_eq!(types, ["application/json"], "{} {status}", operation["operationId"]);
+            answers += 1;
+        }
+    }
+    assert!(answers > 100);
+}
+
 #[tokio::test]
 async fn a_required_field_that_is_missing_is_named() {
     let server = TestServer::start().await;
