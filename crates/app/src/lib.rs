@@ -249,6 +249,16 @@ impl App {
         self.authority.is_fresh()
     }
 
+    /// Sets the gauges of what is only looked at when somebody asks.
+    pub fn measure(&self) {
+        // A float is exact to 2^53; the numbers are milliseconds and what follows them.
+        #[expect(clippy::cast_precision_loss, reason = "exact as far as the numbers get")]
+        metrics::gauge!("hallpass_authority_rev").set(self.authority.rev() as f64);
+        metrics::gauge!("hallpass_authority_age_seconds").set(self.authority.age().as_secs_f64());
+        let waiting = u32::try_from(self.lanes.waiting()).unwrap_or(u32::MAX);
+        metrics::gauge!("hallpass_sends_waiting").set(f64::from(waiting));
+    }
+
     /// The authority log as this node knows it.
     pub fn authority(&self) -> &Arc<Authority> {
         &self.authority

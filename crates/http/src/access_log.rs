@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::Counter;
 use parking_lot::{Condvar, Mutex};
 
 const WRITE_EVERY: Duration = Duration::from_millis(200);
@@ -17,6 +18,7 @@ const MAX_BYTES: usize = 8 << 20;
 
 pub(crate) struct AccessLog {
     shared: Option<Arc<Buffer>>,
+    dropped: Counter,
 }
 
 struct Buffer {
@@ -45,8 +47,9 @@ pub(crate) struct Line<'a> {
 
 impl AccessLog {
     pub(crate) fn new(on: bool) -> Self {
+        let dropped = metrics::counter!("hallpass_log_lines_dropped_total");
         if !on {
-            return Self { shared: None };
+            return Self { shared: None, dropped };
         }
         let shared = Arc::new(Buffer { lines: Mutex::default(), grown: Condvar::new() });
         let writer = Arc::clone(&shared);
@@ -56,9 +59,9 @@ impl AccessLog {
             .spawn(move || writer.write_out());
         if let Err(error) = spawned {
             tracing::error!(error = %error, "no thread for the access log; it is off");
-            return Self { shared: None };
+            return Self { shared: None, dropped };
         }
-        Self { shared: Some(shared) }
+        Self { shared: Some(shared), dropped }
     }
 
     pub(crate) fn write(&self, line: &Line<'_>) {
@@ -66,6 +69,7 @@ impl AccessLog {
         let mut state = shared.lines.lock();
         if state.text.len() > MAX_BYTES {
             state.dropped += 1;
+            self.dropped.increment(1);
             return;
         }
         // Ids, names of operations and methods need no escaping.

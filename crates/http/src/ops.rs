@@ -28,6 +28,7 @@ pub(crate) async fn readyz(State(http): State<Http>) -> Response {
 
 /// Metrics in Prometheus' text format.
 pub(crate) async fn metrics(State(http): State<Http>) -> Response {
+    http.app.measure();
     let kind = HeaderValue::from_static("text/plain; version=0.0.4");
     ([(header::CONTENT_TYPE, kind)], (http.policy.metrics)()).into_response()
 }

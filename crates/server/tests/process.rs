@@ -7,6 +7,7 @@ mod process {
     mod full_disk;
     mod kill;
     mod logs;
+    mod metrics;
     mod restore;
     mod server;
 }

@@ -86,6 +86,11 @@ impl Lanes {
         Self { senders }
     }
 
+    /// How many sends wait for their turn.
+    pub(crate) fn waiting(&self) -> usize {
+        self.senders.iter().map(|lane| lane.max_capacity() - lane.capacity()).sum()
+    }
+
     /// Queues a send and waits for what becomes of it.
     pub(crate) async fn send(&self, pending: Pending) -> Result<Verdict, AppError> {
         let lanes = self.senders.len() as u128;
