@@ -23,6 +23,7 @@ pub mod messages;
 mod page;
 mod people;
 mod profiles;
+pub mod reactions;
 pub mod revocation;
 pub mod users;
 
@@ -44,12 +45,12 @@ pub use error::{AppError, Unauthenticated};
 pub use idempotency::{IdempotencyScope, Replay, Ticket};
 pub use limits::{Limits, Operation};
 pub use page::{Direction, Page, PageAsk};
+pub use profiles::Shown;
 
 use authority::Authority;
 use cache::Cache;
 use keyring::{Keyring, KeyringParts};
 use messages::lane::Lanes;
-use profiles::Shown;
 
 /// The longest life of a minted token.
 pub const LONGEST_TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(3);
@@ -107,6 +108,7 @@ pub struct Inner {
     pub(crate) builtin_app: AppId,
     pub(crate) limits: limits::Limiter,
     pub(crate) lanes: Lanes,
+    pub(crate) reacting: tokio::sync::Semaphore,
     pub(crate) tokens: caller::TokenCache,
     pub(crate) keys_by_hash: Cache<SecretHash, Arc<caller::LiveKey>>,
     pub(crate) keys: Cache<ApiKeyId, Arc<ApiKey>>,
@@ -170,6 +172,7 @@ impl App {
         .await?;
         let inner = Arc::new(Inner {
             lanes: Lanes::start(&parts.store, &parts.clock),
+            reacting: tokio::sync::Semaphore::new(reactions::at_once(&parts.store)),
             cursors: CursorKey::derive(&parts.master),
             idempotency: parts.master.derive_mac("idempotency"),
             limits: limits::Limiter::new(parts.limits),
@@ -233,6 +236,7 @@ impl App {
                 })
             })
             .await?;
+        self.sweep_reactions().await?;
         let pruned = self.store.read().await?.authority_head().await?.pruned;
         self.authority.forget_kills(pruned);
         self.keyring.sweep().await

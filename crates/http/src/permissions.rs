@@ -28,7 +28,8 @@ pub(crate) fn alternatives(operation: &str) -> &'static [ScopeSet] {
         "experiences.detach" => A::DetachExperience,
         "chat_channels.list" | "chat_channels.retrieve" => A::ReadChannel,
         "chat_channels.update" => A::UpdateChannel,
-        "messages.list" | "messages.retrieve" => A::ReadMessages(CHANNEL),
+        "messages.list" | "messages.retrieve" | "reactions.list" | "reactions.retrieve"
+        | "reactions.create" | "reactions.delete" => A::ReadMessages(CHANNEL),
         "messages.create" | "messages.update" => A::SendMessage(CHANNEL),
         "messages.delete" => A::DeleteMessage(CHANNEL),
         _ => return &[],

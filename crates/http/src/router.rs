@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::access_log::AccessLog;
-use crate::api::{access_tokens, chat_channels, companies, experiences, members, messages, users};
+use crate::api::{access_tokens, chat_channels, companies, experiences, members, messages, reactions, users};
 use crate::edge::{self, Operations};
 use crate::error::{ApiError, Code};
 use crate::state::{Http, HttpPolicy, Shared};
@@ -42,6 +42,8 @@ fn api() -> OpenApiRouter<Http> {
         .routes(routes!(chat_channels::retrieve, chat_channels::update))
         .routes(routes!(messages::list, messages::create))
         .routes(routes!(messages::retrieve, messages::update, messages::delete))
+        .routes(routes!(reactions::list, reactions::create))
+        .routes(routes!(reactions::retrieve, reactions::delete))
 }
 
 /// The operations under their base, described.

@@ -12,6 +12,9 @@ mod chat {
     mod order;
     mod outage;
     mod pages;
+    mod polls;
     mod races;
+    mod reactions;
     mod rules;
+    mod venues;
 }

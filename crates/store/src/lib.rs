@@ -32,6 +32,7 @@ mod members;
 mod messages;
 mod migrations;
 mod page;
+mod reactions;
 mod row;
 mod signing_keys;
 mod team;
@@ -340,6 +341,7 @@ pub fn statements(shared: bool) -> Vec<&'static str> {
         members::ALL,
         members::everybody::ALL,
         messages::ALL,
+        reactions::ALL,
         signing_keys::ALL,
         team::ALL,
         users::ALL,

@@ -98,16 +98,24 @@ pub enum EventKind {
     MessagePinned,
     ChannelUpdated,
     ExperienceDeleted,
+    ReactionCreated,
+    ReactionDeleted,
+    VoteCast,
+    VoteWithdrawn,
 }
 
 impl EventKind {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 10] = [
         Self::MessageCreated,
         Self::MessageEdited,
         Self::MessageDeleted,
         Self::MessagePinned,
         Self::ChannelUpdated,
         Self::ExperienceDeleted,
+        Self::ReactionCreated,
+        Self::ReactionDeleted,
+        Self::VoteCast,
+        Self::VoteWithdrawn,
     ];
 
     /// Its name as stored.
@@ -119,6 +127,10 @@ impl EventKind {
             Self::MessagePinned => "message.pinned",
             Self::ChannelUpdated => "channel.updated",
             Self::ExperienceDeleted => "experience.deleted",
+            Self::ReactionCreated => "reaction.created",
+            Self::ReactionDeleted => "reaction.deleted",
+            Self::VoteCast => "vote.cast",
+            Self::VoteWithdrawn => "vote.withdrawn",
         }
     }
 }

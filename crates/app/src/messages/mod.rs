@@ -14,6 +14,7 @@ use hallpass_core::content::{self, BrokenRule, InvalidContent};
 use hallpass_core::decision::{Action, ChannelKind};
 use hallpass_core::entity::{Company, Message, PollOption};
 use hallpass_core::id::{MessageId, UserId};
+use hallpass_core::reaction::Tally;
 use hallpass_store::{EventKind, Key, Scan};
 
 use crate::caller::Caller;
@@ -25,7 +26,7 @@ use crate::{App, Ticket};
 use lane::{Pending, Verdict};
 
 /// How often a send is decided again because rights moved while it waited.
-const MAX_DECISIONS: usize = 8;
+pub(crate) const MAX_DECISIONS: usize = 8;
 
 /// What is to be sent.
 #[derive(Clone, Debug)]
@@ -48,12 +49,13 @@ pub struct EditMessage {
     pub has_attachments: bool,
 }
 
-/// A message with its author as the channel's company shows them.
+/// A message with its author as the channel's company shows them, and what is counted of it.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "two parts, named")]
+#[expect(missing_docs, reason = "three parts, named")]
 pub struct MessageWithAuthor {
     pub message: Message,
     pub author: Arc<Shown>,
+    pub tallies: Vec<Tally>,
 }
 
 impl App {
@@ -121,8 +123,7 @@ impl App {
             };
             match self.lanes.send(pending).await? {
                 Verdict::Stored(message) => {
-                    let author = self.shown(channel.company(), author).await?;
-                    return Ok(MessageWithAuthor { message: *message, author });
+                    return self.with_author(&channel, *message).await;
                 }
                 Verdict::CoolingDown { retry_after_secs } => {
                     return Err(AppError::Unprocessable {
@@ -155,12 +156,17 @@ impl App {
     ) -> Result<MessageWithAuthor, AppError> {
         let (channel, _) = self.permit_venue(caller, Action::SendMessage, channel).await?;
         let message = self.store.read().await?.find_message(id).await?.ok_or_else(was_deleted)?;
+        self.with_author(&channel, message).await
+    }
+
+    async fn with_author(&self, channel: &Venue, message: Message) -> Result<MessageWithAuthor, AppError> {
         let author = self.shown(channel.company(), message.author).await?;
-        Ok(MessageWithAuthor { message, author })
+        let tallies = self.tallies(std::slice::from_ref(&message)).await?.remove(&message.id);
+        Ok(MessageWithAuthor { message, author, tallies: tallies.unwrap_or_default() })
     }
 
     /// As whom a message is sent: the user, or for a key the owner of the channel's company.
-    async fn author(&self, caller: &Caller, channel: &Venue) -> Result<UserId, AppError> {
+    pub(crate) async fn author(&self, caller: &Caller, channel: &Venue) -> Result<UserId, AppError> {
         match caller.user() {
             Some(user) => Ok(user),
             None => Ok(self.company_of(channel).await?.owner),
@@ -234,6 +240,7 @@ impl App {
         };
         let page = plan.fetch(self, key, list).await?;
         let (found, page) = page.take();
+        let mut tallies = self.tallies(&found).await?;
         let mut items: Vec<MessageWithAuthor> = Vec::with_capacity(found.len());
         for message in found {
             let author = match items.last() {
@@ -241,7 +248,8 @@ impl App {
                 Some(before) if before.message.author == message.author => Arc::clone(&before.author),
                 _ => self.shown(channel.company(), message.author).await?,
             };
-            items.push(MessageWithAuthor { message, author });
+            let tallies = tallies.remove(&message.id).unwrap_or_default();
+            items.push(MessageWithAuthor { message, author, tallies });
         }
         Ok(page.fill(items))
     }
@@ -256,11 +264,11 @@ impl App {
         id: MessageId,
     ) -> Result<MessageWithAuthor, AppError> {
         let (message, channel, _) = self.permit_message(caller, Action::ReadMessages, id).await?;
-        let author = self.shown(channel.company(), message.author).await?;
-        Ok(MessageWithAuthor { message, author })
+        self.with_author(&channel, message).await
     }
 
-    async fn permit_message(
+    /// Finds a message and decides about an action in its channel; whether the caller moderates there.
+    pub(crate) async fn permit_message(
         &self,
         caller: &Caller,
         action: impl Fn(ChannelKind) -> Action,
@@ -336,8 +344,7 @@ impl App {
     async fn retrieve_own(&self, channel: &Venue, id: MessageId) -> Result<MessageWithAuthor, AppError> {
         let found = self.store.read().await?.find_message(id).await?;
         let message = found.ok_or(AppError::NotFound("message"))?;
-        let author = self.shown(channel.company(), message.author).await?;
-        Ok(MessageWithAuthor { message, author })
+        self.with_author(channel, message).await
     }
 
     /// Deletes a message: by its author, or those who moderate the channel.
@@ -409,6 +416,10 @@ impl App {
                         }
                     };
                     tx.insert_event(change.channel, kind, &id.to_string(), at).await?;
+                    if kind == EventKind::MessageDeleted {
+                        // Behind the channel's head: who reacts meanwhile is before this, or too late.
+                        tx.delete_reactions_of(id).await?;
+                    }
                     Ok(Changed::Done)
                 })
             })
@@ -437,7 +448,7 @@ enum Changed {
 }
 
 /// On what a write in a channel depends: an entry about one of these after the decision voids it.
-fn watched(caller: &Caller, channel: &Venue) -> Vec<Change> {
+pub(crate) fn watched(caller: &Caller, channel: &Venue) -> Vec<Change> {
     let mut subjects = vec![Change::Channel(channel.id()), Change::Company(channel.company())];
     let experience = match channel {
         Venue::Chat(channel) => Some(channel.experience),

@@ -2,11 +2,13 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use hallpass_app::Shown;
 use hallpass_app::channels::VenueRef;
 use hallpass_app::messages::{EditMessage, MessageWithAuthor, SendMessage};
 use hallpass_core::channel::ChannelId;
 use hallpass_core::entity::PollOption;
 use hallpass_core::id::{MessageId, UserId};
+use hallpass_core::reaction::{Mark, Tally};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -29,6 +31,17 @@ pub(crate) struct AuthorView<'m> {
     username: &'m str,
     /// Ours, beyond the contract.
     profile_picture: Option<UrlView>,
+}
+
+impl<'m> AuthorView<'m> {
+    pub(super) fn of(author: &'m Shown) -> Self {
+        Self {
+            id: author.id,
+            name: author.name.as_deref(),
+            username: &author.username,
+            profile_picture: None,
+        }
+    }
 }
 
 /// An option of a poll.
@@ -56,7 +69,7 @@ pub(crate) struct PollVoteView {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ReactionCountView {
     count: i64,
-    emoji: Option<String>,
+    emoji: Option<&'static str>,
 }
 
 /// A message.
@@ -98,6 +111,10 @@ impl Serialize for Viewed {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (message, author) = (&self.0.message, &self.0.author);
         let options = message.poll.as_deref().unwrap_or_default();
+        let votes = |option: &PollOption| {
+            let is_it = |tally: &&Tally| matches!(&tally.mark, Mark::Vote(id) if *id == option.id);
+            self.0.tallies.iter().find(is_it).map_or(0, |tally| tally.count)
+        };
         let created_at = time(message.created_at);
         let untouched = message.updated_at == message.created_at;
         let view = MessageView {
@@ -113,7 +130,7 @@ impl Serialize for Viewed {
             message_type: "regular",
             poll_votes: options
                 .iter()
-                .map(|option| PollVoteView { count: 0, option_id: Some(option.id.clone()) })
+                .map(|option| PollVoteView { count: votes(option), option_id: Some(option.id.clone()) })
                 .collect(),
             poll: (!options.is_empty()).then(|| PollView {
                 options: Some(
@@ -123,14 +140,19 @@ impl Serialize for Viewed {
                         .collect(),
                 ),
             }),
-            reaction_counts: Vec::new(),
+            reaction_counts: self
+                .0
+                .tallies
+                .iter()
+                .filter_map(|tally| match &tally.mark {
+                    Mark::Emoji(emoji) => {
+                        Some(ReactionCountView { count: tally.count, emoji: Some(emoji.shortcode()) })
+                    }
+                    Mark::Vote(_) => None,
+                })
+                .collect(),
             replying_to_message_id: message.replying_to,
-            user: AuthorView {
-                id: author.id,
-                name: author.name.as_deref(),
-                username: &author.username,
-                profile_picture: None,
-            },
+            user: AuthorView::of(author),
             view_count: None,
             attachments: Vec::new(),
         };

@@ -6,6 +6,7 @@ pub(crate) mod companies;
 pub(crate) mod experiences;
 pub(crate) mod members;
 pub(crate) mod messages;
+pub(crate) mod reactions;
 pub(crate) mod users;
 
 use hallpass_app::Page;

@@ -22,6 +22,8 @@ pub(crate) struct Tenant {
     pub(crate) experience: String,
     pub(crate) channel: String,
     pub(crate) message: String,
+    /// Of the user, to the message.
+    pub(crate) reaction: String,
     pub(crate) email: String,
     /// A token of the user, and its `jti`.
     pub(crate) token: String,
@@ -43,6 +45,8 @@ pub(crate) async fn tenant(server: &TestServer, name: &str) -> Tenant {
     key.put(&format!("/experiences/{experience}/members/{user}")).await.ok();
     let token = company.token_with(&user, &CHAT_SCOPES).await;
     let message = server.actor(&token).say(&channel, &format!("{name} only")).await.ok();
+    let heart = json!({ "resource_id": message["id"], "emoji": ":heart:" });
+    let reaction = server.actor(&token).post("/reactions", heart).await.ok();
     let body = json!({ "child_company_id": company.id, "role": "moderator" });
     let spare = key.post(&format!("/companies/{}/api_keys", company.id), body).await.ok();
     Tenant {
@@ -52,6 +56,7 @@ pub(crate) async fn tenant(server: &TestServer, name: &str) -> Tenant {
         member: text(&members["data"][0], "id").to_owned(),
         app: server.app.builtin_app().to_string(),
         message: text(&message, "id").to_owned(),
+        reaction: text(&reaction, "id").to_owned(),
         jti: claims(&token)["jti"].as_str().expect("a jti").to_owned(),
         spare_key_id: text(&spare, "id").to_owned(),
         key: company.key,
@@ -154,7 +159,7 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
         body: body.map(|body| body.as_object().expect("an object").clone()),
     };
     let one = |path: String, query: &[(&str, &str)], body: Option<Value>| vec![case("", path, query, body)];
-    let Tenant { account, user, member, app, product, experience, channel, message, email, .. } = t;
+    let Tenant { account, user, member, app, product, experience, channel, message, reaction, email, .. } = t;
     match operation {
         "access_tokens.create" => {
             let scopes = json!(["chat:read"]);
@@ -329,6 +334,15 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
         ],
         "messages.retrieve" | "messages.delete" => one(format!("messages/{message}"), &[], None),
         "messages.update" => one(format!("messages/{message}"), &[], Some(json!({ "is_pinned": true }))),
+        "reactions.list" => one("reactions".into(), &[("resource_id", message)], None),
+        "reactions.create" => {
+            one("reactions".into(), &[], Some(json!({ "resource_id": message, "emoji": "🎉" })))
+        }
+        "reactions.retrieve" => one(format!("reactions/{reaction}"), &[], None),
+        "reactions.delete" => vec![
+            case("message", format!("reactions/{message}"), &[("emoji", ":tada:")], None),
+            case("", format!("reactions/{reaction}"), &[], None),
+        ],
         unknown => panic!("{method} {unknown} has no case: add one, and its line in the golden table"),
     }
 }
@@ -336,12 +350,13 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
 /// Every operation's cases, those that destroy what others need at the end.
 pub(crate) fn all_cases(t: &Tenant) -> Vec<Case> {
     let destroys = |name: &str| match name {
-        "messages.delete" => 1,
-        "experiences.revoke_access" => 2,
-        "experiences.detach" => 3,
-        "experiences.delete" => 4,
-        "access_tokens.revoke" => 5,
-        "companies.unenrol_member" => 6,
+        "reactions.delete" => 1,
+        "messages.delete" => 2,
+        "experiences.revoke_access" => 3,
+        "experiences.detach" => 4,
+        "experiences.delete" => 5,
+        "access_tokens.revoke" => 6,
+        "companies.unenrol_member" => 7,
         _ => 0,
     };
     let mut cases: Vec<Case> = hallpass_http::routes_of_api()

@@ -24,6 +24,12 @@ pub(crate) const HOLD_AUTHORITY: &str = hold_authority!();
 pub(crate) const BEGIN_APPEND: &str = concat!("BEGIN; ", hold_authority!());
 pub(crate) const MOVE_AUTHORITY: &str = "SELECT pg_advisory_xact_lock(4702111234474983745)";
 
+pub(crate) const TALLIES: &str = concat!(
+    "SELECT message_id, mark, count, first_at FROM reaction_counts WHERE message_id = ANY (ARRAY",
+    super::postgres_texts!("$1"),
+    ")"
+);
+
 /// Whether a migration ever ran.
 pub(crate) const IS_BEGUN: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
 
@@ -48,4 +54,4 @@ pub(crate) const INSERT_MESSAGES: &str = "WITH new AS (
      FROM new";
 
 pub(crate) const ALL: &[&str] =
-    &[BUMP_HEADS, HOLD_AUTHORITY, MOVE_AUTHORITY, INSERT_MESSAGES, IS_BEGUN, CLOCK];
+    &[BUMP_HEADS, HOLD_AUTHORITY, MOVE_AUTHORITY, INSERT_MESSAGES, TALLIES, IS_BEGUN, CLOCK];

@@ -101,6 +101,12 @@ INSERT INTO channel_heads (channel_id, position, seq)
 INSERT INTO messages (channel_id, position, id, user_id, content, mentions_everyone, created_at, updated_at)
     SELECT 'chat_feed_' || (n % 50 + 1), n, 'post_' || n, 'user_' || n, repeat('x', 50), false, n, n
     FROM generate_series(1, 50000) n;
+INSERT INTO reactions (id, message_id, user_id, mark, created_at)
+    SELECT 'reac_' || n, 'post_' || (CASE WHEN n % 3 = 0 THEN 1 ELSE n % 5000 + 1 END), 'user_' || n, ':heart:', n
+    FROM generate_series(1, 30000) n;
+INSERT INTO reaction_counts (message_id, mark, count, first_at)
+    SELECT 'post_' || n, ':heart:', 1, n FROM generate_series(1, 5000) n;
+INSERT INTO reaction_debris (message_id) SELECT 'post_' || n FROM generate_series(1, 5000) n;
 INSERT INTO events (channel_id, seq, kind, subject, at)
     SELECT 'chat_feed_' || (n % 50 + 1), n, 'message.created', 'post_' || n, n FROM generate_series(1, 50000) n;
 INSERT INTO cooldowns (channel_id, user_id, posted_at)

@@ -12,6 +12,7 @@ mod idempotency;
 mod members;
 mod messages;
 mod migrations;
+mod reactions;
 mod signing_keys;
 mod team;
 mod users;
