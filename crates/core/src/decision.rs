@@ -248,6 +248,12 @@ pub fn decide(action: Action, facts: &Facts) -> Result<Permit, Refusal> {
     }
 }
 
+/// Whether a user who stands so may be in the place, whatever their tokens say: whom it makes sense to
+/// mention there.
+pub fn may_see(standing: Standing, place: Place) -> bool {
+    standing.enrolled() && may_enter(&Actor::User { token: ScopeSet::EMPTY, standing }, place)
+}
+
 /// Whether the actor may be in the place at all. A key speaks for the company and enters its
 /// channels and support chats, and those direct messages that keys began.
 fn may_enter(actor: &Actor, place: Place) -> bool {

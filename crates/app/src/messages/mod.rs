@@ -11,7 +11,7 @@ use std::sync::Arc;
 use hallpass_core::authority::Change;
 use hallpass_core::channel::{ChannelId, Venue};
 use hallpass_core::content::{self, BrokenRule, InvalidContent};
-use hallpass_core::decision::{Action, ChannelKind};
+use hallpass_core::decision::{self, Action, ChannelKind, Place};
 use hallpass_core::entity::{Company, Message, PollOption};
 use hallpass_core::id::{MessageId, UserId};
 use hallpass_core::reaction::Tally;
@@ -197,17 +197,13 @@ impl App {
         }
     }
 
+    /// Those of the mentioned who may see the channel.
     async fn resolve_mentions(
         &self,
         channel: &Venue,
         mentions: &content::Mentions,
     ) -> Result<Vec<UserId>, AppError> {
-        let mut users = Vec::new();
-        for id in &mentions.ids {
-            if self.standing(channel.company(), *id).await?.enrolled() {
-                users.push(*id);
-            }
-        }
+        let mut users = mentions.ids.clone();
         for name in &mentions.usernames {
             if let Some(user) =
                 self.store.read().await?.find_user_by_username(channel.company(), name).await?
@@ -216,7 +212,24 @@ impl App {
                 users.push(user.id);
             }
         }
-        Ok(users)
+        let mut seeing = Vec::with_capacity(users.len());
+        for user in users {
+            if self.may_see(channel, user).await? {
+                seeing.push(user);
+            }
+        }
+        Ok(seeing)
+    }
+
+    async fn may_see(&self, channel: &Venue, user: UserId) -> Result<bool, AppError> {
+        let standing = self.standing(channel.company(), user).await?;
+        let (public, granted) = match channel {
+            Venue::Chat(chat) if chat.public => (true, false),
+            Venue::Chat(chat) => (false, self.has_access(chat.company, chat.experience, Some(user)).await?),
+            Venue::Feed(feed) => (false, feed.seat(user).is_some()),
+        };
+        let place = Place { kind: channel.kind(), public, granted, admins_post: false };
+        Ok(decision::may_see(standing, place))
     }
 
     /// A channel's messages, newest first unless asked otherwise.

@@ -11,6 +11,8 @@ use hallpass_testkit::{Actor, TestServer};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+use super::venues::{direct_message, support_chat};
+
 fn path(message: &Value) -> String {
     format!("/messages/{}", message["id"].as_str().unwrap())
 }
@@ -159,6 +161,38 @@ async fn mentions_are_of_people_who_are_there() {
     // A stray backtick hides nobody.
     let stray = as_ann.say(&channel, &format!("it`s <@{ben}>")).await.ok();
     assert_eq!(stray["mentions"], json!([ben]));
+}
+
+/// Nobody is mentioned where they cannot look.
+#[tokio::test]
+async fn mentions_are_of_people_who_may_see_the_channel() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let (ann, as_ann) = acme.member("ann").await;
+    let (ben, cleo) = (acme.user("ben").await, acme.user("cleo").await);
+    acme.role(&cleo, Some(Role::Admin)).await;
+    let (experience, private) = acme.channel("Private", false).await;
+    acme.as_key().put(&format!("/experiences/{experience}/members/{ann}")).await.ok();
+    let dm = direct_message(&server, acme.id, &[&ann, &ben]).await;
+    let support = support_chat(&server, acme.id, &ann).await;
+    let text = format!("<@{ann}> <@{ben}> <@{cleo}> @ben @cleo @everyone");
+    let mentioned = async |channel: &str| {
+        let sent = as_ann.say(channel, &text).await.ok();
+        assert_eq!(sent["mentions_everyone"], true);
+        sent["mentions"].clone()
+    };
+    assert_eq!(mentioned(&private).await, json!([ann, cleo]));
+    assert_eq!(mentioned(&dm).await, json!([ann, ben]));
+    assert_eq!(mentioned(&support).await, json!([ann, cleo]));
+    acme.as_key().put(&format!("/experiences/{experience}/members/{ben}")).await.ok();
+    assert_eq!(mentioned(&private).await, json!([ann, ben, cleo]));
+    acme.as_key().delete(&format!("/experiences/{experience}/members/{ben}")).await.ok();
+    let sent = as_ann.say(&private, "x").await.ok();
+    let edited = as_ann.patch(&path(&sent), json!({ "content": text })).await.ok();
+    assert_eq!(edited["mentions"], json!([ann, cleo]));
+    // An experience is mentioned in the text alone; whoever reads it may look it up, or not.
+    let named = as_ann.say(&private, &format!("see <#{experience}>")).await.ok();
+    assert_eq!((&named["mentions"], &named["mentions_everyone"]), (&json!([]), &json!(false)));
 }
 
 #[tokio::test]
