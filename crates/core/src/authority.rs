@@ -36,6 +36,8 @@ pub enum Change {
     Grant(String),
     /// A signing key: retired at once, or promoted.
     SigningKey(String),
+    /// Which webhooks of a company are told of what. Not about rights, but who writes an event must know.
+    Webhooks(CompanyId),
     /// Nothing: the numbers leapt ahead of all that were ever given out.
     Leap,
 }
@@ -72,6 +74,7 @@ impl Change {
             Self::Session(_) => "session",
             Self::Grant(_) => "grant",
             Self::SigningKey(_) => "signing_key",
+            Self::Webhooks(_) => "webhooks",
             Self::Leap => "leap",
         }
     }
@@ -89,6 +92,7 @@ impl Change {
             Self::Experience(id) => alone(id),
             Self::Access(experience, user) => (user.to_string(), experience.to_string()),
             Self::Channel(id) => alone(id),
+            Self::Webhooks(id) => alone(id),
             Self::Session(id) | Self::Grant(id) | Self::SigningKey(id) => alone(id),
             Self::Leap => alone(&""),
         }
@@ -114,6 +118,7 @@ impl Change {
             "session" => Self::Session(subject.to_owned()),
             "grant" => Self::Grant(subject.to_owned()),
             "signing_key" => Self::SigningKey(subject.to_owned()),
+            "webhooks" => Self::Webhooks(subject.parse().map_err(unknown)?),
             "leap" => Self::Leap,
             _ => return Err(UnknownChange(kind.to_owned())),
         })
@@ -141,6 +146,7 @@ mod tests {
             Change::Session("s".into()),
             Change::Grant("g".into()),
             Change::SigningKey("k".into()),
+            Change::Webhooks(CompanyId::from_bits(13)),
         ];
         for change in changes {
             let (subject, scope) = change.parts();

@@ -40,6 +40,7 @@ pub enum Action {
     CreateCompany,
     CreateChildCompany,
     ManageApiKeys,
+    ManageWebhooks,
     ReadMembers,
     ManageMembers,
     ReadExperiences,
@@ -63,7 +64,7 @@ macro_rules! any_of {
 
 impl Action {
     /// Every action, for tests that must not miss one.
-    pub const ALL: [Self; 28] = {
+    pub const ALL: [Self; 29] = {
         use ChannelKind::{Channel, DirectMessage, Support};
         [
             Self::ReadMessages(Channel),
@@ -82,6 +83,7 @@ impl Action {
             Self::CreateCompany,
             Self::CreateChildCompany,
             Self::ManageApiKeys,
+            Self::ManageWebhooks,
             Self::ReadMembers,
             Self::ManageMembers,
             Self::ReadExperiences,
@@ -116,6 +118,7 @@ impl Action {
             Self::CreateCompany => any_of!([COMPANY_CREATE, COMPANY_BASIC_READ]),
             Self::CreateChildCompany => any_of!([COMPANY_CREATE_CHILD, COMPANY_BASIC_READ]),
             Self::ManageApiKeys => any_of!([DEVELOPER_MANAGE_API_KEY]),
+            Self::ManageWebhooks => any_of!([DEVELOPER_MANAGE_WEBHOOK]),
             Self::ReadMembers => any_of!([MEMBER_BASIC_READ, MEMBER_EMAIL_READ, MEMBER_PHONE_READ]),
             Self::ManageMembers => any_of!([MEMBER_MANAGE]),
             Self::CreateExperience => any_of!([EXPERIENCE_CREATE]),

@@ -190,7 +190,7 @@ id! { /// A minted or issued token (`jti`).
 TokenId, "tok_" }
 id! { /// Who speaks in chat.
 UserId, "user_" }
-id! { /// One delivery to a webhook endpoint.
+id! { /// One delivery to a webhook endpoint, however often it is attempted.
 WebhookDeliveryId, "msg_" }
 id! { /// A webhook endpoint.
 WebhookId, "hook_" }

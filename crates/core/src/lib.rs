@@ -16,6 +16,7 @@ pub mod reaction;
 pub mod role;
 pub mod scope;
 pub mod statement;
+pub mod webhook;
 
 pub use clock::{Clock, Entropy};
 pub use scope::{Scope, ScopeSet};

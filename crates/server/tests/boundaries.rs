@@ -12,9 +12,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hallpass-oauth", &["hallpass-core", "hallpass-token"]),
     ("hallpass-store", &["hallpass-core"]),
     ("hallpass-fanout", &["hallpass-core"]),
+    ("hallpass-outbound", &[]),
     (
         "hallpass-app",
-        &["hallpass-core", "hallpass-token", "hallpass-oauth", "hallpass-store", "hallpass-fanout"],
+        &[
+            "hallpass-core",
+            "hallpass-token",
+            "hallpass-oauth",
+            "hallpass-store",
+            "hallpass-fanout",
+            "hallpass-outbound",
+        ],
     ),
     ("hallpass-http", &["hallpass-core", "hallpass-app"]),
     (
@@ -24,13 +32,21 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hallpass-token",
             "hallpass-store",
             "hallpass-fanout",
+            "hallpass-outbound",
             "hallpass-app",
             "hallpass-http",
         ],
     ),
     (
         "hallpass-testkit",
-        &["hallpass-core", "hallpass-token", "hallpass-store", "hallpass-app", "hallpass-http"],
+        &[
+            "hallpass-core",
+            "hallpass-token",
+            "hallpass-store",
+            "hallpass-outbound",
+            "hallpass-app",
+            "hallpass-http",
+        ],
     ),
 ];
 
@@ -40,7 +56,12 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("sqlx", &["hallpass-store"]),
     ("rusqlite", &["hallpass-store"]),
     ("async-nats", &["hallpass-fanout"]),
+    // The binary's own tests speak HTTP to it.
+    ("reqwest", &["hallpass-outbound", "hallpass"]),
 ];
+
+/// Named outside its home by tests alone.
+const FOR_TESTS: &[(&str, &str)] = &[("reqwest", "hallpass")];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -89,6 +110,13 @@ fn axum_sqlx_and_nats_each_have_one_home() {
         for (kept, homes) in KEPT_TO {
             let named = package.dependencies.iter().any(|d| d.name == *kept);
             assert!(!named || homes.contains(&package.name.as_str()), "{} names {kept}", package.name);
+            let ships = |d: &&cargo_metadata::Dependency| d.name == *kept && d.kind == DependencyKind::Normal;
+            let for_tests = FOR_TESTS.contains(&(*kept, package.name.as_str()));
+            assert!(
+                !for_tests || !package.dependencies.iter().any(|d| ships(&d)),
+                "{} ships {kept}",
+                package.name
+            );
         }
     }
 }

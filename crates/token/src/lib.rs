@@ -13,6 +13,7 @@
 //! | API-key secret | SHA-256 looked up in the store | [`secret`] |
 //! | page cursor | HMAC under a key of its own | [`cursor`] |
 //! | upload and file links | HMAC under a key per type | [`signature`] |
+//! | webhook deliveries | HMAC under the endpoint's secret | [`webhook`] |
 //! | things at rest | AES-256-GCM under a key per purpose | [`seal`] |
 //! | passwords | Argon2id | [`password`] |
 
@@ -25,6 +26,7 @@ pub mod password;
 pub mod seal;
 pub mod secret;
 pub mod signature;
+pub mod webhook;
 
 pub use claims::{AccessClaims, ClientId, TokenKind};
 pub use cursor::{CursorKey, InvalidCursor};
@@ -33,6 +35,7 @@ pub use keys::{InvalidKey, Jwk, JwkSet, SigningKey, VerifyingKey};
 pub use seal::{InvalidMasterKey, MacKey, MasterKey, PurposeKey, Unsealable};
 pub use secret::{InvalidSecret, KeyRealm, KeySecret, ParsedSecret, SecretHash, sha256};
 pub use signature::{InvalidSignature, TypedSigner};
+pub use webhook::{WebhookSecret, WebhookSigner};
 
 #[cfg(test)]
 mod testing;
