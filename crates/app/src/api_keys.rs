@@ -8,7 +8,8 @@ use hallpass_core::id::{ApiKeyId, AppId, CompanyId};
 use hallpass_core::role;
 use hallpass_core::scope::ScopeSet;
 use hallpass_core::statement::KeyRights;
-use hallpass_store::{Key, NewApiKey, Scan, StoreError};
+use hallpass_core::webhook::EventType;
+use hallpass_store::{Key, NewApiKey, Scan};
 use hallpass_token::{KeyRealm, KeySecret};
 use jiff::Timestamp;
 
@@ -16,6 +17,7 @@ use crate::access_tokens::listed;
 use crate::caller::{Caller, rights_throughout};
 use crate::error::AppError;
 use crate::idempotency::secret_is_gone;
+use crate::webhooks::Subject;
 use crate::{App, Ticket};
 
 /// The most live keys of one company.
@@ -163,10 +165,13 @@ impl App {
                             format!("a company has at most {MAX_LIVE_KEYS} live API keys; revoke one first"),
                         ));
                     }
-                    Ok(tx.insert_api_key(new).await?)
+                    tx.insert_api_key(new).await?;
+                    let subject = Subject::ApiKey { api_key: new.key.id };
+                    App::tell(tx, new.key.company, EventType::ApiKeyCreated, &subject, *now).await
                 })
             })
             .await?;
+        self.hooks.wake();
         Ok(CreatedApiKey { key, secret })
     }
 
@@ -201,19 +206,21 @@ impl App {
     /// # Errors
     /// [`AppError::NotFound`] if there is no such key. A key that was revoked before stays so.
     pub async fn end_api_key(&self, id: ApiKeyId) -> Result<(), AppError> {
-        if self.store.read().await?.find_api_key(id).await?.is_none() {
-            return Err(AppError::NotFound("api key"));
-        }
+        let found = self.store.read().await?.find_api_key(id).await?;
+        let company = found.ok_or(AppError::NotFound("api key"))?.company;
         let n = self
             .store
-            .write((id, self.clock.now()), |(id, at), tx| {
+            .write((id, company, self.clock.now()), |(id, company, at), tx| {
                 Box::pin(async move {
                     tx.revoke_api_key(*id, *at).await?;
-                    tx.insert_authority(&Change::Key(*id), true, *at).await
+                    let n = tx.insert_authority(&Change::Key(*id), true, *at).await?;
+                    let subject = Subject::Tokens { token: None, user: None, api_key: Some(*id) };
+                    App::tell(tx, *company, EventType::TokenRevoked, &subject, *at).await?;
+                    Ok::<_, AppError>(n)
                 })
             })
-            .await
-            .map_err(|error: StoreError| AppError::from(error))?;
+            .await?;
+        self.hooks.wake();
         self.settle(n).await
     }
 }

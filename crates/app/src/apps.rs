@@ -2,10 +2,12 @@
 
 use hallpass_core::authority::Change;
 use hallpass_core::id::{AppId, CompanyId};
+use hallpass_core::webhook::EventType;
 use hallpass_store::{CompanyApp, StoreError};
 
 use crate::App;
 use crate::error::AppError;
+use crate::webhooks::Subject;
 
 impl App {
     /// Makes an app of a company.
@@ -45,10 +47,14 @@ impl App {
         }
         self.store
             .write((app, company, self.clock.now()), |(app, company, at), tx| {
-                Box::pin(tx.insert_app_install(*app, *company, *at))
+                Box::pin(async move {
+                    tx.insert_app_install(*app, *company, *at).await?;
+                    let subject = Subject::App { app: *app };
+                    App::tell(tx, *company, EventType::AppAuthorized, &subject, *at).await
+                })
             })
             .await
-            .map_err(|error: StoreError| error.into())
+            .inspect(|()| self.hooks.wake())
     }
 
     /// Takes an app out of a company: its keys, and the tokens they minted, reach the company no more.

@@ -8,6 +8,7 @@ use hallpass_core::decision::Action;
 use hallpass_core::entity::{Company, User};
 use hallpass_core::id::{AuthorizedUserId, CompanyId, MemberId, UserId};
 use hallpass_core::role::Role;
+use hallpass_core::webhook::EventType;
 use hallpass_store::{CompanyFilter, CompanyPatch, Key, NewCompany, NewUser, Tx};
 use jiff::Timestamp;
 
@@ -15,6 +16,7 @@ use crate::caller::Caller;
 use crate::error::AppError;
 use crate::page::{Direction, Page, PageAsk};
 use crate::profiles::Shown;
+use crate::webhooks::Subject;
 use crate::{App, Ticket};
 
 /// What company is to be made.
@@ -390,7 +392,9 @@ async fn create(creation: &Creation, tx: &mut Tx) -> Result<(), AppError> {
     .await?;
     tx.update_team_role(ids.team, ids.company, owner, Role::Owner, *at).await?;
     if let Some(parent) = ask.parent {
-        tx.insert_member(ids.member, parent, owner, *at).await?;
+        if tx.insert_member(ids.member, parent, owner, *at).await? {
+            App::tell(tx, parent, EventType::UserEnrolled, &Subject::User { user: owner }, *at).await?;
+        }
         tx.insert_member(MemberId::from_bits(ids.member.bits() ^ 1), ids.company, owner, *at).await?;
     }
     Ok(())

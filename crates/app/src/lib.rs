@@ -26,11 +26,13 @@ mod profiles;
 pub mod reactions;
 pub mod revocation;
 pub mod users;
+pub mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use hallpass_core::authority::Change;
+use hallpass_core::clock::draw;
 use hallpass_core::decision::Standing;
 use hallpass_core::entity::{ApiKey, Channel, Company, Feed, User};
 use hallpass_core::id::{ApiKeyId, AppId, ChatFeedId, CompanyId, ExperienceId, FeedId, UserId};
@@ -51,6 +53,8 @@ use authority::Authority;
 use cache::Cache;
 use keyring::{Keyring, KeyringParts};
 use messages::lane::Lanes;
+use profiles::Shown;
+use webhooks::Dispatcher;
 
 /// The longest life of a minted token.
 pub const LONGEST_TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(3);
@@ -79,6 +83,8 @@ pub struct AppParts {
     pub limits: Option<Limits>,
     /// How long a signing key is published before it signs.
     pub publish_ahead: SignedDuration,
+    /// What webhooks need.
+    pub webhooks: webhooks::WebhookParts,
 }
 
 /// The application. Cheap to clone.
@@ -109,6 +115,7 @@ pub struct Inner {
     pub(crate) limits: limits::Limiter,
     pub(crate) lanes: Lanes,
     pub(crate) reacting: tokio::sync::Semaphore,
+    pub(crate) hooks: Dispatcher,
     pub(crate) tokens: caller::TokenCache,
     pub(crate) keys_by_hash: Cache<SecretHash, Arc<caller::LiveKey>>,
     pub(crate) keys: Cache<ApiKeyId, Arc<ApiKey>>,
@@ -170,9 +177,13 @@ impl App {
             seed: parts.signing_seed,
         })
         .await?;
+        // A store of one node has one owner, also after it was ended in the middle.
+        let node = if parts.store.is_shared() { hex(&draw::<8>(&*parts.entropy)) } else { "this".to_owned() };
+        let hooks = Dispatcher::new(parts.webhooks, parts.master.derive("webhook-secrets"), &authority, node);
         let inner = Arc::new(Inner {
-            lanes: Lanes::start(&parts.store, &parts.clock),
             reacting: tokio::sync::Semaphore::new(reactions::at_once(&parts.store)),
+            lanes: Lanes::start(&parts.store, &parts.clock, &hooks.hint()),
+            hooks,
             cursors: CursorKey::derive(&parts.master),
             idempotency: parts.master.derive_mac("idempotency"),
             limits: limits::Limiter::new(parts.limits),
@@ -200,8 +211,8 @@ impl App {
         Ok(Self { inner })
     }
 
-    /// Runs what must run beside requests: reading the authority log, and the housekeeping of every
-    /// minute. Returns when the future is dropped.
+    /// Runs what must run beside requests: reading the authority log, delivering to webhooks, and the
+    /// housekeeping of every minute. Returns when the future is dropped.
     pub async fn run_background(&self) {
         let log = Arc::clone(&self.authority).run();
         let chores = async {
@@ -212,7 +223,7 @@ impl App {
                 }
             }
         };
-        tokio::join!(log, chores);
+        tokio::join!(log, chores, self.run_webhooks());
     }
 
     /// Housekeeping: last uses of keys, old authority entries and idempotency keys, retiring keys.
@@ -239,7 +250,30 @@ impl App {
         self.sweep_reactions().await?;
         let pruned = self.store.read().await?.authority_head().await?.pruned;
         self.authority.forget_kills(pruned);
+        self.clear_webhooks(now).await?;
         self.keyring.sweep().await
+    }
+
+    /// Forgets what the delivery log keeps no longer, and what belonged to deleted webhooks; a limited part
+    /// at a time, so that nobody waits for it.
+    async fn clear_webhooks(&self, now: Timestamp) -> Result<(), AppError> {
+        const PART: i64 = 2000;
+        let before = now - self.hooks.log_kept;
+        for _ in 0..20 {
+            let (pruned, cleared) = self
+                .store
+                .write((before, now), |(before, now), tx| {
+                    Box::pin(async move {
+                        let pruned = tx.prune_webhook_queue(*before, PART).await?;
+                        Ok::<_, AppError>((pruned, tx.clear_deleted_webhook(*now, PART).await?))
+                    })
+                })
+                .await?;
+            if pruned == 0 && !cleared {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Closes the database, after writes under way. [`Self::run_background`] must have ended.

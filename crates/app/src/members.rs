@@ -7,12 +7,14 @@ use hallpass_core::decision::Action;
 use hallpass_core::entity::{Company, Member};
 use hallpass_core::id::{AuthorizedUserId, CompanyId, MemberId, UserId};
 use hallpass_core::role::Role;
+use hallpass_core::webhook::EventType;
 use hallpass_store::{Key, MemberFilter};
 
 use crate::App;
 use crate::caller::Caller;
 use crate::error::AppError;
 use crate::page::{Direction, Page, PageAsk};
+use crate::webhooks::Subject;
 
 /// Which members a list shows.
 #[derive(Clone, Debug)]
@@ -121,11 +123,18 @@ impl App {
         self.store
             .write((id, company, user, at), |(id, company, user, at), tx| {
                 Box::pin(async move {
-                    tx.insert_member(*id, *company, *user, *at).await?;
-                    tx.find_member_of(*company, *user).await?.ok_or(AppError::NotFound("user"))
+                    let new = tx.insert_member(*id, *company, *user, *at).await?;
+                    let found =
+                        tx.find_member_of(*company, *user).await?.ok_or(AppError::NotFound("user"))?;
+                    if new {
+                        let subject = Subject::User { user: *user };
+                        App::tell(tx, *company, EventType::UserEnrolled, &subject, *at).await?;
+                    }
+                    Ok(found)
                 })
             })
             .await
+            .inspect(|_| self.hooks.wake())
     }
 
     /// Ends a user's enrolment: membership, team role, access to private experiences. Their tokens

@@ -5,10 +5,14 @@ use std::str::FromStr;
 
 use hallpass_core::authority::Change;
 use hallpass_core::id::{ApiKeyId, CompanyId, TokenId, UserId};
+use hallpass_core::webhook::EventType;
+use hallpass_store::Tx;
 use hallpass_token::TokenError;
+use jiff::Timestamp;
 
 use crate::caller::Caller;
 use crate::error::AppError;
+use crate::webhooks::Subject;
 use crate::{AUTHORITY_MARGIN, App, LONGEST_TOKEN_LIFE};
 
 /// What is to be revoked.
@@ -130,8 +134,17 @@ impl App {
             let seen = self.authority.rev();
             let n = self
                 .store
-                .write((changes.clone(), at), |(changes, at), tx| Box::pin(App::note(tx, changes, *at)))
+                .write((changes.clone(), at), |(changes, at), tx| {
+                    Box::pin(async move {
+                        let n = App::note(tx, changes, *at).await?;
+                        for (change, _) in changes {
+                            tell(tx, change, *at).await?;
+                        }
+                        Ok::<_, AppError>(n)
+                    })
+                })
                 .await?;
+            self.hooks.wake();
             if n > seen {
                 return self.settle(n).await;
             }
@@ -139,6 +152,20 @@ impl App {
             self.authority.refresh().await?;
         }
     }
+}
+
+/// Tells of the tokens that an entry kills.
+async fn tell(tx: &mut Tx, change: &Change, at: Timestamp) -> Result<(), AppError> {
+    let (company, subject) = match change {
+        Change::Token(company, token) => {
+            (*company, Subject::Tokens { token: Some(*token), user: None, api_key: None })
+        }
+        Change::Standing(company, user) => {
+            (*company, Subject::Tokens { token: None, user: Some(*user), api_key: None })
+        }
+        _ => return Ok(()),
+    };
+    App::tell(tx, company, EventType::TokenRevoked, &subject, at).await
 }
 
 enum Age {

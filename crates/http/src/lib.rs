@@ -22,6 +22,7 @@ mod state;
 mod version;
 mod wire;
 
+pub use api::webhooks::WebhookWire;
 pub use error::Code;
 pub use router::{openapi_json, router, routes_of_api};
 pub use serve::serve;

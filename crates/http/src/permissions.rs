@@ -32,6 +32,15 @@ pub(crate) fn alternatives(operation: &str) -> &'static [ScopeSet] {
         | "reactions.create" | "reactions.delete" => A::ReadMessages(CHANNEL),
         "messages.create" | "messages.update" => A::SendMessage(CHANNEL),
         "messages.delete" => A::DeleteMessage(CHANNEL),
+        "webhooks.list"
+        | "webhooks.create"
+        | "webhooks.retrieve"
+        | "webhooks.update"
+        | "webhooks.delete"
+        | "webhooks.rotate_secret"
+        | "webhooks.test"
+        | "webhooks.deliveries"
+        | "webhooks.replay" => A::ManageWebhooks,
         _ => return &[],
     };
     action.alternatives()

@@ -13,7 +13,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::access_log::AccessLog;
-use crate::api::{access_tokens, chat_channels, companies, experiences, members, messages, reactions, users};
+use crate::api::{
+    access_tokens, chat_channels, companies, experiences, members, messages, reactions, users, webhooks,
+};
 use crate::edge::{self, Operations};
 use crate::error::{ApiError, Code};
 use crate::state::{Http, HttpPolicy, Shared};
@@ -44,6 +46,12 @@ fn api() -> OpenApiRouter<Http> {
         .routes(routes!(messages::retrieve, messages::update, messages::delete))
         .routes(routes!(reactions::list, reactions::create))
         .routes(routes!(reactions::retrieve, reactions::delete))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::retrieve, webhooks::update, webhooks::delete))
+        .routes(routes!(webhooks::rotate_secret))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(webhooks::replay))
 }
 
 /// The operations under their base, described.

@@ -19,6 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::admin_socket;
+use crate::config::WebhooksConfig;
 use crate::folder::DataFolder;
 use crate::system::{OsEntropy, SystemClock};
 use crate::telemetry;
@@ -37,6 +38,7 @@ pub(crate) struct Opening {
     pub(crate) signing_seed: Option<[u8; 32]>,
     pub(crate) limits: Option<Limits>,
     pub(crate) publish_ahead: SignedDuration,
+    pub(crate) webhooks: WebhooksConfig,
 }
 
 /// Connects, and migrates.
@@ -64,6 +66,7 @@ pub(crate) async fn open_app(opening: Opening) -> anyhow::Result<App> {
         signing_seed: opening.signing_seed,
         limits: opening.limits,
         publish_ahead: opening.publish_ahead,
+        webhooks: opening.webhooks.parts(opening.dev),
     };
     App::open(parts).await.map_err(|error| {
         let (code, message) = admin_socket::describe(&error);
@@ -148,6 +151,7 @@ impl Node {
         }
         // What was noted but not yet written, such as last uses of keys.
         let closing = async {
+            app.stop_webhooks().await;
             if let Err(error) = app.do_chores().await {
                 tracing::warn!(error = %error, "the last housekeeping failed");
             }

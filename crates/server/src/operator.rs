@@ -109,6 +109,7 @@ pub(crate) async fn open(config: &Config, folder: Option<&DataFolder>) -> anyhow
         signing_seed: None,
         limits: None,
         publish_ahead: config.tokens.publish_ahead(),
+        webhooks: config.webhooks.clone(),
     })
     .await
 }

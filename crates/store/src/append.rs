@@ -24,6 +24,7 @@ use crate::direct;
 use crate::error::{MaybeStoreError, StoreError};
 use crate::file::DatabaseFile;
 use crate::messages::{HeadBump, NewMessage, Replied};
+use crate::webhook_queue::{self, NewRun};
 use crate::writer::{WriteFuture, outage};
 use crate::{Pools, Store, authority, messages, write_postgres};
 
@@ -202,6 +203,14 @@ impl Append<'_> {
         match &mut self.0 {
             Engine::Sqlite(conn) => messages::direct::insert(conn, messages),
             Engine::Postgres(tx) => tx.insert_messages(messages).await,
+        }
+    }
+
+    /// As [`Tx::insert_webhook_runs`].
+    pub async fn insert_webhook_runs(&mut self, runs: &[NewRun]) -> Result<(), StoreError> {
+        match &mut self.0 {
+            Engine::Sqlite(conn) => webhook_queue::direct::insert_runs(conn, runs),
+            Engine::Postgres(tx) => tx.insert_webhook_runs(runs).await,
         }
     }
 }

@@ -37,6 +37,8 @@ mod row;
 mod signing_keys;
 mod team;
 mod users;
+mod webhook_queue;
+mod webhooks;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -65,6 +67,8 @@ pub use page::{Key, Scan};
 pub use signing_keys::{KeyState, SigningKeyRow};
 pub use team::CompanyApp;
 pub use users::{NewUser, Profile, UserPatch};
+pub use webhook_queue::{Delivery, Health, Lease, NewRun, Progress, Run};
+pub use webhooks::{Happened, SealedSecrets, WebhookPatch};
 pub use writer::WriteFuture;
 
 use append::Appender;
@@ -345,6 +349,8 @@ pub fn statements(shared: bool) -> Vec<&'static str> {
         signing_keys::ALL,
         team::ALL,
         users::ALL,
+        webhook_queue::ALL,
+        webhooks::ALL,
     ];
     let engine = if shared {
         [dialect::postgres::ALL, members::these_postgres::ALL]

@@ -17,24 +17,25 @@ use crate::error::StoreError;
 use crate::row::{json, parsed, parsed_opt, time, to_json};
 use crate::{Pools, Store};
 
-macro_rules! columns {
+macro_rules! message_columns {
     () => {
         "position, id, user_id, content, mentions, mentions_everyone, poll, replying_to,
          created_at, updated_at, edited_at, pinned_at, attachments, reacted"
     };
 }
+pub(crate) use message_columns;
 
 const FIND: &str =
-    concat!("SELECT ", columns!(), ", channel_id FROM messages WHERE id = $1 AND deleted_at IS NULL");
+    concat!("SELECT ", message_columns!(), ", channel_id FROM messages WHERE id = $1 AND deleted_at IS NULL");
 const LIST_DOWN: &str = concat!(
     "SELECT ",
-    columns!(),
+    message_columns!(),
     " FROM messages WHERE channel_id = $1 AND position < $2 AND deleted_at IS NULL
       ORDER BY position DESC LIMIT $3"
 );
 const LIST_UP: &str = concat!(
     "SELECT ",
-    columns!(),
+    message_columns!(),
     " FROM messages WHERE channel_id = $1 AND position > $2 AND deleted_at IS NULL
       ORDER BY position ASC LIMIT $3"
 );
@@ -175,7 +176,7 @@ pub struct Replied {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row<'r> {
+pub(crate) struct Row<'r> {
     position: i64,
     id: &'r str,
     user_id: &'r str,
@@ -284,6 +285,20 @@ fn moves(bumps: &[HeadBump]) -> String {
         *moves.entry(bump.channel).or_default() += bump.messages;
     }
     to_json(&moves.into_iter().collect::<Vec<_>>())
+}
+
+/// A row of `MESSAGES_OF_EVENTS`: the event's channel and number, and the message.
+pub(crate) fn of_event<'r, R: sqlx::Row>(row: &'r R) -> Result<((ChannelId, i64), Message), StoreError>
+where
+    Row<'r>: sqlx::FromRow<'r, R>,
+    &'r str: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
+    i64: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
+    &'static str: sqlx::ColumnIndex<R>,
+{
+    let channel: &str = row.try_get("channel_id")?;
+    let seq: i64 = row.try_get("seq")?;
+    let channel = parsed("events", "channel_id", channel, channel)?;
+    Ok(((channel, seq), Row::fetched(row)?.message(channel)?))
 }
 
 impl Store {

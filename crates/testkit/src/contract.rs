@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use hallpass_core::webhook::EventType;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
@@ -17,13 +18,20 @@ struct Contract {
     /// By method and path template without the base.
     operations: Vec<(String, Vec<String>, Validator, Vec<u64>)>,
     error: Validator,
+    /// By event.
+    webhook_events: HashMap<String, Validator>,
 }
 
 static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
     let path = shared().join("spec/contract.json");
     let text = std::fs::read_to_string(&path)
         .unwrap_or_else(|error| panic!("the contract is read from {}: {error}", path.display()));
-    let contract: Value = serde_json::from_str(&text).expect("the contract is JSON");
+    let mut contract: Value = serde_json::from_str(&text).expect("the contract is JSON");
+    // A webhook that asked for events of ours is shown with them.
+    let known = contract["$defs"]["WebhookEvent"]["enum"].as_array_mut().expect("events");
+    for event in EventType::ALL.iter().filter(|event| !event.is_of_the_contract()) {
+        known.push(event.name().into());
+    }
     let compile = |schema: &Value| {
         let mut root = json!({ "$schema": contract["$schema"], "$defs": contract["$defs"] });
         let root_map = root.as_object_mut().expect("an object");
@@ -48,7 +56,13 @@ static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
             (method, segments, compile(&operation["response"]), statuses)
         })
         .collect();
-    Contract { operations, error: compile(&contract["error_response"]) }
+    let webhook_events = contract["webhook_events"]
+        .as_object()
+        .expect("webhook events")
+        .iter()
+        .map(|(name, schema)| (name.clone(), compile(schema)))
+        .collect();
+    Contract { operations, error: compile(&contract["error_response"]), webhook_events }
 });
 
 /// Reads and compiles the contract, which the first answer needs.
@@ -84,6 +98,21 @@ pub fn check(method: &str, path: &str, status: u16, content_type: &str, body: &[
     if let Some((_, _, schema, statuses)) = operation {
         assert!(statuses.contains(&u64::from(status)), "{context}, the contract says {statuses:?}");
         must_fit(schema, &body, &context);
+    }
+}
+
+/// Panics if what a webhook was told does not fit the contract. Of events the contract lacks (ours) only
+/// the envelope is checked.
+pub fn check_webhook(body: &Value) {
+    let event = body["type"].as_str().unwrap_or_else(|| panic!("an event without a type: {body:#}"));
+    for part in ["id", "timestamp", "company_id"] {
+        assert!(body[part].is_string(), "{event} without {part}: {body:#}");
+    }
+    assert_eq!(body["api_version"], "v1");
+    assert!(body["data"].is_object(), "{event} without data: {body:#}");
+    match CONTRACT.webhook_events.get(event) {
+        Some(schema) => must_fit(schema, body, event),
+        None => assert!(event.starts_with("hallpass."), "{event} is neither the contract's nor ours"),
     }
 }
 

@@ -9,4 +9,6 @@ pub mod server;
 /// What requests made by hand are made of.
 pub use axum::{body::Body, http};
 pub use clock::{FixedClock, SeededEntropy};
-pub use server::{Actor, Answer, CHAT_SCOPES, Engine, PUBLIC_URL, Setup, TestCompany, TestServer, poll};
+pub use server::{
+    Actor, Answer, CHAT_SCOPES, Engine, PUBLIC_URL, Setup, TestCompany, TestServer, poll, webhook_parts,
+};

@@ -7,12 +7,14 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request};
 use hallpass_app::api_keys::CreateApiKey;
+use hallpass_app::webhooks::{LOG_KEPT, WebhookParts};
 use hallpass_app::{App, AppParts, Limits};
 use hallpass_core::entity::PollOption;
 use hallpass_core::id::{CompanyId, UserId};
 use hallpass_core::role::Role;
 use hallpass_core::statement::KeyRights;
-use hallpass_http::HttpPolicy;
+use hallpass_http::{HttpPolicy, WebhookWire};
+use hallpass_outbound::{Outbound, Policy};
 use hallpass_store::{Database, Store};
 use hallpass_token::MasterKey;
 use http_body_util::BodyExt;
@@ -68,6 +70,11 @@ pub struct Setup {
     pub public_url: String,
     /// Another master key.
     pub master: [u8; 32],
+    /// Where webhooks may be sent to: by default also to this machine.
+    pub outbound: Outbound,
+    /// Whether webhooks are delivered by themselves; else tests say when, by
+    /// [`App::deliver_webhooks`].
+    pub dispatch: bool,
 }
 
 impl Default for Setup {
@@ -81,8 +88,16 @@ impl Default for Setup {
             seed: 7,
             public_url: PUBLIC_URL.to_owned(),
             master: MASTER,
+            outbound: Outbound::new(Policy::with_loopback(), "Hallpass tests")
+                .with_patience(Duration::from_secs(1)),
+            dispatch: false,
         }
     }
+}
+
+/// What an application needs for webhooks.
+pub fn webhook_parts(outbound: Outbound, dispatch: bool) -> WebhookParts {
+    WebhookParts { outbound, wire: Arc::new(WebhookWire), dispatch, log_kept: LOG_KEPT }
 }
 
 /// A server under test.
@@ -184,6 +199,7 @@ impl TestServer {
             signing_seed: None,
             limits: setup.limits,
             publish_ahead: SignedDuration::from_hours(24),
+            webhooks: webhook_parts(setup.outbound, setup.dispatch),
         })
         .await
         .expect("the application opens");

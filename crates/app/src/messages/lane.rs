@@ -18,10 +18,13 @@ use hallpass_core::authority::Change;
 use hallpass_core::channel::ChannelId;
 use hallpass_core::entity::Message;
 use hallpass_core::id::{ApiKeyId, UserId};
-use hallpass_store::{Append, HeadBump, NewMessage, Store, StoreError, Tx};
-use tokio::sync::{mpsc, oneshot};
+use hallpass_core::webhook::EventType;
+use hallpass_store::{Append, HeadBump, NewMessage, NewRun, Store, StoreError, Tx};
+use jiff::Timestamp;
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::error::AppError;
+use crate::webhooks::told::Told;
 
 /// The most sends in one transaction.
 const MAX_BATCH: usize = 512;
@@ -45,6 +48,8 @@ pub(crate) struct Pending {
     pub(crate) cooldown_secs: Option<u32>,
     /// An earlier attempt may have stored it.
     pub(crate) may_exist: bool,
+    /// Whose webhooks are told of it; part of the decision.
+    pub(crate) told: Arc<Told>,
 }
 
 /// What became of a send.
@@ -74,12 +79,13 @@ pub(crate) struct Lanes {
 }
 
 impl Lanes {
-    pub(crate) fn start(store: &Store, clock: &Arc<dyn Clock>) -> Self {
+    /// Starts them; `hint` is given when something was put into the queues of webhooks.
+    pub(crate) fn start(store: &Store, clock: &Arc<dyn Clock>, hint: &Arc<Notify>) -> Self {
         let count = if store.is_shared() { SHARED_LANES } else { 1 };
         let senders = (0..count)
             .map(|_| {
                 let (sender, waiting) = mpsc::channel(MAX_WAITING);
-                tokio::spawn(serve(store.clone(), Arc::clone(clock), waiting));
+                tokio::spawn(serve(store.clone(), Arc::clone(clock), Arc::clone(hint), waiting));
                 sender
             })
             .collect();
@@ -103,7 +109,12 @@ impl Lanes {
     }
 }
 
-async fn serve(store: Store, clock: Arc<dyn Clock>, mut waiting: mpsc::Receiver<(Pending, Reply)>) {
+async fn serve(
+    store: Store,
+    clock: Arc<dyn Clock>,
+    hint: Arc<Notify>,
+    mut waiting: mpsc::Receiver<(Pending, Reply)>,
+) {
     let mut arrived = Vec::with_capacity(MAX_BATCH);
     let (mut answered, mut took) = (0, Duration::ZERO);
     while waiting.recv_many(&mut arrived, MAX_BATCH).await > 0 {
@@ -124,9 +135,13 @@ async fn serve(store: Store, clock: Arc<dyn Clock>, mut waiting: mpsc::Receiver<
         let started = clock.monotonic();
         answered = arrived.len();
         let (batch, replies): (Vec<Pending>, Vec<Reply>) = arrived.drain(..).unzip();
+        let told = batch.iter().any(|pending| !pending.told.of_messages.is_empty());
         for (reply, verdict) in replies.into_iter().zip(run(&store, batch).await) {
             // A caller that went away does not need the answer; the message stands.
             let _gone = reply.send(verdict);
+        }
+        if told {
+            hint.notify_one();
         }
         took = clock.monotonic().saturating_sub(started);
     }
@@ -223,7 +238,44 @@ async fn write_all(mut tx: Append<'_>, batch: &[Pending]) -> Result<Vec<Verdict>
         *verdict = Some(Verdict::Stored(Box::new(Message { position: place.0, ..message.clone() })));
     }
     tx.insert_messages(&rows).await?;
+    let runs = runs(batch, &rows);
+    if !runs.is_empty() {
+        tx.insert_webhook_runs(&runs).await?;
+    }
     Ok(verdicts.into_iter().flatten().collect())
+}
+
+/// The outbox of a batch: for each of its channels, a row per webhook that is told.
+fn runs(batch: &[Pending], rows: &[NewMessage]) -> Vec<NewRun> {
+    let mut spans: BTreeMap<ChannelId, (i64, i64)> = BTreeMap::new();
+    let told: BTreeMap<ChannelId, &Arc<Told>> = batch
+        .iter()
+        .filter(|pending| !pending.told.of_messages.is_empty())
+        .map(|pending| (pending.message.channel, &pending.told))
+        .collect();
+    if told.is_empty() {
+        return Vec::new();
+    }
+    for row in rows {
+        let span = spans.entry(row.channel).or_insert((row.seq, row.seq));
+        *span = (span.0.min(row.seq), span.1.max(row.seq));
+    }
+    let mut runs = Vec::new();
+    for (channel, (from_seq, to_seq)) in spans {
+        let Some(told) = told.get(&channel) else { continue };
+        let at =
+            rows.iter().rev().find(|row| row.channel == channel).map_or(Timestamp::UNIX_EPOCH, |row| row.at);
+        runs.extend(told.of_messages.iter().map(|webhook| NewRun {
+            webhook: *webhook,
+            event: EventType::ChatMessageCreated,
+            company: told.company,
+            channel,
+            from_seq,
+            to_seq,
+            at,
+        }));
+    }
+    runs
 }
 
 /// Voids what was decided before its subjects moved. What it leaves stays right until the commit.

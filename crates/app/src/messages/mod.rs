@@ -15,6 +15,7 @@ use hallpass_core::decision::{self, Action, ChannelKind, Place};
 use hallpass_core::entity::{Company, Message, PollOption};
 use hallpass_core::id::{MessageId, UserId};
 use hallpass_core::reaction::Tally;
+use hallpass_core::webhook::EventType;
 use hallpass_store::{EventKind, Key, Scan};
 
 use crate::caller::Caller;
@@ -22,6 +23,8 @@ use crate::channels::VenueRef;
 use crate::error::AppError;
 use crate::page::{Direction, Page, PageAsk};
 use crate::profiles::Shown;
+use crate::webhooks::Subject;
+use crate::webhooks::told::Told;
 use crate::{App, Ticket};
 use lane::{Pending, Verdict};
 
@@ -109,6 +112,7 @@ impl App {
                 attachments: Vec::new(),
                 reacted: false,
             };
+            let told = self.told(channel.company()).await?;
             let pending = Pending {
                 message,
                 by_key: match &caller {
@@ -116,7 +120,8 @@ impl App {
                     Caller::User(_) => None,
                 },
                 rev,
-                subjects: watched(&caller, &channel),
+                subjects: watched(&caller, &channel, &told),
+                told,
                 // Those who moderate are not slowed down.
                 cooldown_secs: rules.cooldown_secs.filter(|_| !permit.moderates),
                 may_exist: ticket.is_some_and(|ticket| ticket.is_again()),
@@ -333,10 +338,12 @@ impl App {
             }
             let mentions = edit.content.as_deref().map(content::mentions).unwrap_or_default();
             let mentioned = self.resolve_mentions(&channel, &mentions).await?;
+            let told = self.told(channel.company()).await?;
             let change = Decided {
                 id,
                 rev,
-                subjects: watched(&caller, &channel),
+                subjects: watched(&caller, &channel, &told),
+                told,
                 channel: channel.id(),
                 at: self.clock.now(),
                 what: What::Edit {
@@ -377,10 +384,12 @@ impl App {
                     message: "only its author or those who moderate the channel delete a message".to_owned(),
                 });
             }
+            let told = self.told(channel.company()).await?;
             let change = Decided {
                 id,
                 rev,
-                subjects: watched(&caller, &channel),
+                subjects: watched(&caller, &channel, &told),
+                told,
                 channel: channel.id(),
                 at: self.clock.now(),
                 what: What::Delete,
@@ -395,6 +404,7 @@ impl App {
 
     /// Writes one change of a message with its event, unless rights moved since it was decided.
     async fn change(&self, change: Decided) -> Result<Changed, AppError> {
+        let told = change.told.any;
         self.store
             .write(change, |change, tx| {
                 Box::pin(async move {
@@ -428,15 +438,32 @@ impl App {
                             if edited { EventKind::MessageEdited } else { EventKind::MessagePinned }
                         }
                     };
-                    tx.insert_event(change.channel, kind, &id.to_string(), at).await?;
+                    let seq = tx.insert_event(change.channel, kind, &id.to_string(), at).await?;
                     if kind == EventKind::MessageDeleted {
                         // Behind the channel's head: who reacts meanwhile is before this, or too late.
                         tx.delete_reactions_of(id).await?;
+                    }
+                    if change.told.any {
+                        let (event, change_text) = match kind {
+                            EventKind::MessageDeleted => (EventType::MessageDeleted, None),
+                            EventKind::MessagePinned => {
+                                (EventType::MessageUpdated, Some("pinned".to_owned()))
+                            }
+                            _ => (EventType::MessageUpdated, Some("edited".to_owned())),
+                        };
+                        let channel = change.channel.to_string();
+                        let subject = Subject::Message { message: id, channel, change: change_text, seq };
+                        App::tell(tx, change.told.company, event, &subject, at).await?;
                     }
                     Ok(Changed::Done)
                 })
             })
             .await
+            .inspect(|_| {
+                if told {
+                    self.hooks.wake()
+                }
+            })
     }
 }
 
@@ -445,6 +472,7 @@ struct Decided {
     id: MessageId,
     rev: u64,
     subjects: Vec<Change>,
+    told: Arc<Told>,
     channel: ChannelId,
     at: jiff::Timestamp,
     what: What,
@@ -461,8 +489,9 @@ enum Changed {
 }
 
 /// On what a write in a channel depends: an entry about one of these after the decision voids it.
-pub(crate) fn watched(caller: &Caller, channel: &Venue) -> Vec<Change> {
+pub(crate) fn watched(caller: &Caller, channel: &Venue, told: &Told) -> Vec<Change> {
     let mut subjects = vec![Change::Channel(channel.id()), Change::Company(channel.company())];
+    subjects.extend(told.subjects());
     let experience = match channel {
         Venue::Chat(channel) => Some(channel.experience),
         Venue::Feed(_) => None,

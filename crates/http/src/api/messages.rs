@@ -105,7 +105,7 @@ pub(crate) struct MessageView<'m> {
 }
 
 /// A message on its way out. Its view borrows from it, so that a page is not copied to be written.
-struct Viewed(MessageWithAuthor);
+pub(crate) struct Viewed(pub(crate) MessageWithAuthor);
 
 impl Serialize for Viewed {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -8,6 +8,7 @@ pub(crate) mod members;
 pub(crate) mod messages;
 pub(crate) mod reactions;
 pub(crate) mod users;
+pub(crate) mod webhooks;
 
 use hallpass_app::Page;
 use hallpass_core::clock::wire_time;

@@ -144,6 +144,7 @@ async fn serve(config: &Config, folder: Option<PathBuf>, args: &Args) -> anyhow:
         signing_seed: args.seed.map(|seed| from_seed("signing key", seed)),
         limits: args.limits.then_some(config.limits),
         publish_ahead: config.tokens.publish_ahead(),
+        webhooks: config.webhooks.clone(),
     };
     let app = node::open_app(opening).await?;
 

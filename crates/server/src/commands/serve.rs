@@ -83,6 +83,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         signing_seed: None,
         limits: Some(config.limits),
         publish_ahead: config.tokens.publish_ahead(),
+        webhooks: config.webhooks.clone(),
     };
     let app = node::open_app(opening).await?;
     let mut policy = config.http.policy();

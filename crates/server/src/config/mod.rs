@@ -11,6 +11,7 @@ mod log;
 mod sample;
 mod secret;
 mod tokens;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ pub(crate) use keys::KeysConfig;
 pub(crate) use log::{LogConfig, LogFormat};
 pub(crate) use sample::{print, sample};
 pub(crate) use tokens::TokensConfig;
+pub(crate) use webhooks::WebhooksConfig;
 
 /// The file that is read where it lies in the working directory.
 const FILE: &str = "hallpass.toml";
@@ -61,6 +63,7 @@ pub(crate) struct Config {
     pub(crate) tokens: TokensConfig,
     pub(crate) keys: KeysConfig,
     pub(crate) limits: Limits,
+    pub(crate) webhooks: WebhooksConfig,
     pub(crate) log: LogConfig,
 }
 
@@ -140,6 +143,7 @@ impl Config {
         self.tokens.validate()?;
         self.keys.validate()?;
         self.limits.validate()?;
+        self.webhooks.validate()?;
         self.log.validate()
     }
 
@@ -171,7 +175,7 @@ impl Config {
 }
 
 /// Every section, by name, with its keys.
-fn sections() -> [(&'static str, &'static [(&'static str, &'static str)]); 6] {
+fn sections() -> [(&'static str, &'static [(&'static str, &'static str)]); 7] {
     fn entry<S: Section>() -> (&'static str, &'static [(&'static str, &'static str)]) {
         (S::NAME, S::KEYS)
     }
@@ -181,6 +185,7 @@ fn sections() -> [(&'static str, &'static [(&'static str, &'static str)]); 6] {
         entry::<TokensConfig>(),
         entry::<KeysConfig>(),
         entry::<Limits>(),
+        entry::<WebhooksConfig>(),
         entry::<LogConfig>(),
     ]
 }

@@ -230,6 +230,7 @@ async fn keys_and_tokens_survive_a_restart_and_another_master_key_does_not_start
         signing_seed: None,
         limits: None,
         publish_ahead: SignedDuration::from_hours(24),
+        webhooks: hallpass_testkit::webhook_parts(hallpass_testkit::Setup::default().outbound, false),
     })
     .await;
     assert!(matches!(opened, Err(AppError::Conflict { code: "wrong_master_key", .. })));

@@ -1,5 +1,7 @@
 //! The PostgreSQL spellings.
 
+use crate::messages::message_columns;
+
 // The rows are locked in the order of their ids before the first of them moves. `= ANY (ARRAY(…))`
 // rather than a join: for a list of unknown length the planner would read the whole table.
 pub(crate) const BUMP_HEADS: &str = "WITH j AS (
@@ -53,5 +55,38 @@ pub(crate) const INSERT_MESSAGES: &str = "WITH new AS (
          posted_by_key, attachments
      FROM new";
 
-pub(crate) const ALL: &[&str] =
-    &[BUMP_HEADS, HOLD_AUTHORITY, MOVE_AUTHORITY, INSERT_MESSAGES, TALLIES, IS_BEGUN, CLOCK];
+pub(crate) const MESSAGES_OF_EVENTS: &str = concat!(
+    "WITH wanted AS (
+         SELECT value ->> 0 AS c, (value ->> 1)::bigint AS a, (value ->> 2)::bigint AS b
+         FROM jsonb_array_elements($1::jsonb)
+     ) SELECT e.channel_id, e.seq, ",
+    message_columns!(),
+    " FROM wanted JOIN events e ON e.channel_id = wanted.c AND e.seq BETWEEN wanted.a AND wanted.b
+     JOIN messages m ON m.id = e.subject AND m.deleted_at IS NULL"
+);
+pub(crate) const DELETE_RUNS: &str = "DELETE FROM webhook_runs
+     WHERE n = ANY (ARRAY(SELECT value::bigint FROM jsonb_array_elements_text($1::jsonb)))";
+pub(crate) const PUT_DELIVERIES: &str =
+    "INSERT INTO webhook_deliveries (webhook_id, created_at, id, event, company_id, channel_id, seq, subject,
+         state, attempts, status, error, attempted_at, next_at)
+     SELECT $1::text, (value -> 0 ->> 0)::bigint, value -> 0 ->> 1, value -> 0 ->> 2, value -> 0 ->> 3,
+         value -> 1 ->> 0, (value -> 1 ->> 1)::bigint, value -> 1 ->> 2, value -> 1 ->> 3,
+         (value -> 2 ->> 0)::bigint, (value -> 2 ->> 1)::bigint, value -> 2 ->> 2,
+         (value -> 3 ->> 0)::bigint, (value -> 3 ->> 1)::bigint
+     FROM jsonb_array_elements($2::jsonb)
+     ON CONFLICT (webhook_id, created_at, id) DO UPDATE SET state = excluded.state,
+         attempts = excluded.attempts, status = excluded.status, error = excluded.error,
+         attempted_at = excluded.attempted_at, next_at = excluded.next_at";
+
+pub(crate) const ALL: &[&str] = &[
+    BUMP_HEADS,
+    HOLD_AUTHORITY,
+    MOVE_AUTHORITY,
+    INSERT_MESSAGES,
+    TALLIES,
+    IS_BEGUN,
+    CLOCK,
+    MESSAGES_OF_EVENTS,
+    DELETE_RUNS,
+    PUT_DELIVERIES,
+];

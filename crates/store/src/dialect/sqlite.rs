@@ -1,5 +1,7 @@
 //! The SQLite spellings.
 
+use crate::messages::message_columns;
+
 pub(crate) const BUMP_HEADS: &str = "UPDATE channel_heads SET position = position + j.k, seq = seq + j.k
      FROM (SELECT value ->> 0 AS c, value ->> 1 AS k FROM json_each($1)) AS j
      WHERE channel_id = j.c RETURNING channel_id, position, seq";
@@ -14,4 +16,24 @@ pub(crate) const TALLIES: &str = concat!(
 pub(crate) const IS_BEGUN: &str =
     "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations')";
 
-pub(crate) const ALL: &[&str] = &[BUMP_HEADS, TALLIES, IS_BEGUN];
+pub(crate) const MESSAGES_OF_EVENTS: &str = concat!(
+    "WITH wanted AS (SELECT value ->> 0 AS c, value ->> 1 AS a, value ->> 2 AS b FROM json_each($1))
+     SELECT e.channel_id, e.seq, ",
+    message_columns!(),
+    " FROM wanted CROSS JOIN events e ON e.channel_id = wanted.c AND e.seq BETWEEN wanted.a AND wanted.b
+     CROSS JOIN messages m ON m.id = e.subject AND m.deleted_at IS NULL"
+);
+pub(crate) const DELETE_RUNS: &str = "DELETE FROM webhook_runs WHERE n IN (SELECT value FROM json_each($1))";
+pub(crate) const PUT_DELIVERIES: &str =
+    "INSERT INTO webhook_deliveries (webhook_id, created_at, id, event, company_id, channel_id, seq, subject,
+         state, attempts, status, error, attempted_at, next_at)
+     SELECT $1, value ->> '$[0][0]', value ->> '$[0][1]', value ->> '$[0][2]', value ->> '$[0][3]',
+         value ->> '$[1][0]', value ->> '$[1][1]', value ->> '$[1][2]', value ->> '$[1][3]',
+         value ->> '$[2][0]', value ->> '$[2][1]', value ->> '$[2][2]',
+         value ->> '$[3][0]', value ->> '$[3][1]'
+     FROM json_each($2) WHERE TRUE
+     ON CONFLICT (webhook_id, created_at, id) DO UPDATE SET state = excluded.state,
+         attempts = excluded.attempts, status = excluded.status, error = excluded.error,
+         attempted_at = excluded.attempted_at, next_at = excluded.next_at";
+
+pub(crate) const ALL: &[&str] = &[BUMP_HEADS, TALLIES, IS_BEGUN, MESSAGES_OF_EVENTS, DELETE_RUNS, PUT_DELIVERIES];

@@ -7,13 +7,14 @@ use sqlx::{AssertSqlSafe, Row};
 use crate::fixtures::{Db, Outsider};
 
 /// Statements on tables that hold a handful of rows, or that are meant to read all there is.
-const SMALL: [(&str, &str); 6] = [
+const SMALL: [(&str, &str); 7] = [
     ("FROM signing_keys", "a handful of keys"),
     ("UPDATE signing_keys", "a handful of keys"),
     ("FROM authority_log WHERE kills", "read once, at the start, in the order of its key"),
     ("FROM authority_head", "one row"),
     ("UPDATE authority_head", "one row"),
     ("FROM sqlite_master", "the schema itself"),
+    ("FROM webhook_runs ORDER BY n LIMIT", "the beginning of a queue, in the order of its key"),
 ];
 /// Statements that sort what is at most a page or two, however large the tables are.
 const SORTS_A_PAGE: [(&str, &str); 5] = [
@@ -119,6 +120,18 @@ INSERT INTO server_facts (name, value) SELECT n, n FROM generate_series(1, 1000)
 INSERT INTO person_emails (person_id, email_key, email, created_at)
     SELECT 'person_' || n, n, n, n FROM generate_series(1, 3000) n;
 INSERT INTO person_passwords (person_id, phc, updated_at) SELECT 'person_' || n, n, n FROM generate_series(1, 3000) n;
+INSERT INTO webhooks (id, company_id, url, enabled, events, api_version, child_events, secret, created_at,
+                      updated_at, deleted_at)
+    SELECT 'hook_' || n, 'biz_' || (n % 400 + 1), '', true, '[]', 'v1', n % 2 = 0, '', n, n,
+           CASE WHEN n % 100 = 0 THEN n END
+    FROM generate_series(1, 4000) n;
+INSERT INTO webhook_states (webhook_id, due_at) SELECT 'hook_' || n, n FROM generate_series(1, 4000) n;
+INSERT INTO webhook_runs (webhook_id, event, company_id, at)
+    SELECT 'hook_' || (n % 200), '', '', n FROM generate_series(1, 20000) n;
+INSERT INTO webhook_deliveries (webhook_id, created_at, id, event, company_id, state, attempts, next_at)
+    SELECT 'hook_' || (n % 200), n, 'msg_' || n, '', '', CASE WHEN n % 10 = 0 THEN 'waiting' ELSE 'delivered' END,
+           1, n
+    FROM generate_series(1, 20000) n;
 ANALYZE;
 ";
 
