@@ -20,4 +20,5 @@ mod api {
     mod signing_keys;
     mod threats;
     mod user_sync;
+    mod webhooks;
 }

@@ -75,7 +75,7 @@ pub struct CreateWebhook {
 }
 
 /// What is changed of a webhook.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of Webhook")]
 pub struct UpdateWebhook {
     pub url: Option<String>,
@@ -262,6 +262,9 @@ impl App {
         ask: UpdateWebhook,
     ) -> Result<Webhook, AppError> {
         let before = self.retrieve_webhook(caller, id).await?;
+        if ask == UpdateWebhook::default() {
+            return Ok(before);
+        }
         if let Some(url) = &ask.url {
             check_url(url)?;
         }

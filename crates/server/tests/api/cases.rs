@@ -29,6 +29,9 @@ pub(crate) struct Tenant {
     pub(crate) token: String,
     pub(crate) jti: String,
     pub(crate) spare_key_id: String,
+    pub(crate) webhook: String,
+    /// A line of its delivery log.
+    pub(crate) delivery: String,
 }
 
 /// Makes a tenant.
@@ -49,6 +52,10 @@ pub(crate) async fn tenant(server: &TestServer, name: &str) -> Tenant {
     let reaction = server.actor(&token).post("/reactions", heart).await.ok();
     let body = json!({ "child_company_id": company.id, "role": "moderator" });
     let spare = key.post(&format!("/companies/{}/api_keys", company.id), body).await.ok();
+    let hook = key.post("/webhooks", json!({ "url": format!("https://{name}.test/hook") })).await.ok();
+    let webhook = text(&hook, "id").to_owned();
+    let tested =
+        key.post(&format!("/webhooks/{webhook}/test"), json!({ "event": "chat.message.created" })).await.ok();
     Tenant {
         company: company.id,
         owner: company.owner.to_string(),
@@ -59,6 +66,8 @@ pub(crate) async fn tenant(server: &TestServer, name: &str) -> Tenant {
         reaction: text(&reaction, "id").to_owned(),
         jti: claims(&token)["jti"].as_str().expect("a jti").to_owned(),
         spare_key_id: text(&spare, "id").to_owned(),
+        delivery: text(&tested, "id").to_owned(),
+        webhook,
         key: company.key,
         email,
         user,
@@ -160,6 +169,7 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
     };
     let one = |path: String, query: &[(&str, &str)], body: Option<Value>| vec![case("", path, query, body)];
     let Tenant { account, user, member, app, product, experience, channel, message, reaction, email, .. } = t;
+    let Tenant { webhook, delivery, .. } = t;
     match operation {
         "access_tokens.create" => {
             let scopes = json!(["chat:read"]);
@@ -343,6 +353,27 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
             case("message", format!("reactions/{message}"), &[("emoji", ":tada:")], None),
             case("", format!("reactions/{reaction}"), &[], None),
         ],
+        "webhooks.list" => vec![
+            case("", "webhooks".into(), &[("company_id", &company)], None),
+            case("account", "webhooks".into(), &[("account_id", account)], None),
+        ],
+        "webhooks.create" => vec![
+            case("", "webhooks".into(), &[], Some(json!({ "url": "https://swept.test/" }))),
+            case(
+                "resource",
+                "webhooks".into(),
+                &[],
+                Some(json!({ "url": "https://swept.test/", "resource_id": account })),
+            ),
+        ],
+        "webhooks.retrieve" | "webhooks.delete" => one(format!("webhooks/{webhook}"), &[], None),
+        "webhooks.update" => one(format!("webhooks/{webhook}"), &[], Some(json!({ "enabled": true }))),
+        "webhooks.rotate_secret" => one(format!("webhooks/{webhook}/rotate_secret"), &[], None),
+        "webhooks.test" => {
+            one(format!("webhooks/{webhook}/test"), &[], Some(json!({ "event": "hallpass.user.enrolled" })))
+        }
+        "webhooks.deliveries" => one(format!("webhooks/{webhook}/deliveries"), &[], None),
+        "webhooks.replay" => one(format!("webhooks/{webhook}/deliveries/{delivery}/replay"), &[], None),
         unknown => panic!("{method} {unknown} has no case: add one, and its line in the golden table"),
     }
 }
@@ -350,7 +381,7 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
 /// Every operation's cases, those that destroy what others need at the end.
 pub(crate) fn all_cases(t: &Tenant) -> Vec<Case> {
     let destroys = |name: &str| match name {
-        "reactions.delete" => 1,
+        "reactions.delete" | "webhooks.delete" => 1,
         "messages.delete" => 2,
         "experiences.revoke_access" => 3,
         "experiences.detach" => 4,

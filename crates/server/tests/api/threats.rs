@@ -184,17 +184,32 @@ async fn threat_04_no_claim_or_header_of_an_unverified_token_is_fetched() {
 }
 
 #[test]
-fn threat_04_the_server_has_no_http_client_to_fetch_with() {
-    let tree = std::process::Command::new(env!("CARGO"))
-        .args(["tree", "--locked", "--offline", "--package", "hallpass", "--edges", "normal"])
-        .args(["--prefix", "none", "--format", "{p}"])
-        .output()
-        .unwrap();
-    let text = String::from_utf8(tree.stdout).unwrap();
-    let names: BTreeSet<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
-    assert!(names.contains("hyper"), "no tree: {}", String::from_utf8_lossy(&tree.stderr));
-    for client in ["reqwest", "ureq", "isahc", "curl", "awc", "surf", "attohttpc", "hyper-rustls", "minreq"] {
+fn threat_04_the_one_http_client_is_the_one_that_refuses_private_addresses() {
+    let tree = |arguments: &[&str]| {
+        let tree = std::process::Command::new(env!("CARGO"))
+            .args(["tree", "--locked", "--offline", "--package", "hallpass", "--edges", "normal"])
+            .args(["--prefix", "depth", "--format", " {p}"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(tree.status.success(), "no tree: {}", String::from_utf8_lossy(&tree.stderr));
+        String::from_utf8(tree.stdout).unwrap()
+    };
+    let text = tree(&[]);
+    let names: BTreeSet<&str> = text.lines().filter_map(|line| line.split(' ').nth(1)).collect();
+    assert!(names.contains("hyper"), "{text}");
+    for client in ["ureq", "isahc", "curl", "awc", "surf", "attohttpc", "minreq"] {
         assert!(!names.contains(client), "{client} is in the server");
+    }
+    for client in ["reqwest", "hyper-rustls"] {
+        let text = tree(&["--invert", client]);
+        let users: BTreeSet<&str> = text
+            .lines()
+            .filter(|line| line.starts_with("1 "))
+            .filter_map(|line| line.split(' ').nth(1))
+            .collect();
+        let home = if client == "reqwest" { "hallpass-outbound" } else { "reqwest" };
+        assert_eq!(users, BTreeSet::from([home]), "{text}");
     }
 }
 
