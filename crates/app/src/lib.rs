@@ -53,7 +53,6 @@ use authority::Authority;
 use cache::Cache;
 use keyring::{Keyring, KeyringParts};
 use messages::lane::Lanes;
-use profiles::Shown;
 use webhooks::Dispatcher;
 
 /// The longest life of a minted token.

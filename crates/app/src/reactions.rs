@@ -13,6 +13,7 @@ use hallpass_core::decision::Action;
 use hallpass_core::entity::Message;
 use hallpass_core::id::{ApiKeyId, MessageId, ReactionId};
 use hallpass_core::reaction::{MAX_EMOJI, Mark, Reacted, Reaction, Tally};
+use hallpass_core::webhook::EventType;
 use hallpass_store::{EventKind, Key, Store, StoreError, Tx};
 use tokio::sync::Semaphore;
 
@@ -22,6 +23,8 @@ use crate::messages::lane::moved_since;
 use crate::messages::{MAX_DECISIONS, watched};
 use crate::page::{Direction, Page, PageAsk};
 use crate::profiles::Shown;
+use crate::webhooks::Subject;
+use crate::webhooks::told::Told;
 use crate::{App, Ticket};
 
 /// The most transactions in which a round of housekeeping deletes what deleted messages left behind.
@@ -58,6 +61,7 @@ struct Decided {
     new: Reaction,
     posted_by_key: Option<ApiKeyId>,
     channel: ChannelId,
+    told: Arc<Told>,
     rev: u64,
     subjects: Vec<Change>,
 }
@@ -117,18 +121,26 @@ impl App {
                 Caller::User(_) => None,
             };
             let by_key = posted_by_key.is_some();
+            let told = self.told(channel.company()).await?;
+            let any_told = told.any;
             let decided = Decided {
                 new: Reaction { id, message, user, mark: mark.clone(), by_key, created_at },
                 posted_by_key,
                 channel: channel.id(),
                 rev,
-                subjects: watched(&caller, &channel),
+                subjects: watched(&caller, &channel, &told),
+                told,
             };
             let turn = self.reacting.acquire().await;
             let outcome = self.store.write(decided, |decided, tx| Box::pin(add(decided, tx))).await?;
             drop(turn);
             match outcome {
-                Outcome::Done(reaction) => return self.with_user(&channel, reaction).await,
+                Outcome::Done(reaction) => {
+                    if any_told {
+                        self.hooks.wake();
+                    }
+                    return self.with_user(&channel, reaction).await;
+                }
                 Outcome::Redecide { n } => caller = self.renewed(&caller, n).await?,
             }
         }
@@ -204,7 +216,11 @@ impl App {
         Ok((reaction, channel, moderates))
     }
 
-    async fn with_user(&self, channel: &Venue, reaction: Reaction) -> Result<ReactionWithUser, AppError> {
+    pub(crate) async fn with_user(
+        &self,
+        channel: &Venue,
+        reaction: Reaction,
+    ) -> Result<ReactionWithUser, AppError> {
         let user = self.shown(channel.company(), reaction.user).await?;
         Ok(ReactionWithUser { reaction, user })
     }
@@ -230,11 +246,12 @@ impl App {
                         .to_owned(),
                 });
             }
+            let told = self.told(channel.company()).await?;
             let withdrawn = Withdrawn {
                 reaction,
                 channel: channel.id(),
                 rev,
-                subjects: watched(&caller, &channel),
+                subjects: watched(&caller, &channel, &told),
                 at: self.clock.now(),
             };
             let turn = self.reacting.acquire().await;
@@ -336,6 +353,11 @@ async fn add(decided: &Decided, tx: &mut Tx) -> Result<Outcome<Reaction>, AppErr
             "emoji",
             format!("a message takes at most {MAX_EMOJI} different emoji"),
         ));
+    }
+    if decided.told.any {
+        let subject = Subject::Reaction { message: stored.message, reaction: stored.id };
+        let event = EventType::ChatReactionCreated;
+        App::tell(tx, decided.told.company, event, &subject, new.created_at).await?;
     }
     Ok(Outcome::Done(stored))
 }

@@ -164,7 +164,11 @@ impl App {
         self.with_author(&channel, message).await
     }
 
-    async fn with_author(&self, channel: &Venue, message: Message) -> Result<MessageWithAuthor, AppError> {
+    pub(crate) async fn with_author(
+        &self,
+        channel: &Venue,
+        message: Message,
+    ) -> Result<MessageWithAuthor, AppError> {
         let author = self.shown(channel.company(), message.author).await?;
         let tallies = self.tallies(std::slice::from_ref(&message)).await?.remove(&message.id);
         Ok(MessageWithAuthor { message, author, tallies: tallies.unwrap_or_default() })

@@ -167,7 +167,7 @@ impl App {
             let now = self.clock.monotonic();
             if measured.is_none_or(|at| now.saturating_sub(at) >= MEASURE_EVERY) {
                 measured = Some(now);
-                self.measure().await;
+                self.measure_queue().await;
             }
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -264,7 +264,7 @@ impl App {
         worked
     }
 
-    async fn measure(&self) {
+    async fn measure_queue(&self) {
         let measured = match self.store.read().await {
             Ok(mut conn) => conn.measure_webhook_queue().await,
             Err(error) => Err(error),

@@ -28,6 +28,7 @@ use crate::error::AppError;
 use crate::idempotency::secret_is_gone;
 use crate::messages::MessageWithAuthor;
 use crate::page::{Direction, Page, PageAsk};
+use crate::reactions::ReactionWithUser;
 use crate::{App, Ticket};
 
 pub(crate) use dispatch::Dispatcher;
@@ -46,6 +47,8 @@ pub const API_VERSIONS: [&str; 3] = ["v1", "v2", "v5"];
 pub trait Wire: Send + Sync {
     /// A message.
     fn message(&self, message: MessageWithAuthor) -> Box<RawValue>;
+    /// A reaction or vote.
+    fn reaction(&self, reaction: ReactionWithUser) -> Box<RawValue>;
 }
 
 /// What webhooks need of the outside.

@@ -6,6 +6,7 @@ use hallpass_core::entity::Message;
 use hallpass_core::id::{
     ApiKeyId, AppId, CompanyId, MessageId, ReactionId, TokenId, UserId, WebhookDeliveryId,
 };
+use hallpass_core::reaction::Mark;
 use hallpass_core::webhook::EventType;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -160,8 +161,9 @@ impl App {
                 let reason = if change.as_deref() == Some("pinned") { "pinned" } else { "edited" };
                 self.render_message(found, Some(reason)).await
             }
-            // Rendered once there are reactions.
-            About::Subject(Subject::Reaction { .. }) => Ok(None),
+            About::Subject(Subject::Reaction { message, reaction }) => {
+                self.render_reaction(message, reaction).await
+            }
             About::Subject(Subject::User { user }) => {
                 let Some(found) = self.user(user).await? else { return Ok(None) };
                 let shown = self.shown(event.company, user).await?;
@@ -200,12 +202,40 @@ impl App {
         why: Option<&'static str>,
     ) -> Result<Option<Box<RawValue>>, AppError> {
         let Some(venue) = self.venue(&message.channel.to_string()).await? else { return Ok(None) };
-        let author = self.shown(venue.company(), message.author).await?;
         let reason = why.unwrap_or_else(|| reason(&message, &venue));
-        let message = self.hooks.wire.message(MessageWithAuthor { message, author });
+        let message = self.hooks.wire.message(self.with_author(&venue, message).await?);
         let data = MessageData {
             message: &message,
             reaction: None,
+            channel: channel(&venue),
+            audience: audience(&venue),
+            reason,
+        };
+        raw(&data).map(Some)
+    }
+
+    async fn render_reaction(
+        &self,
+        message: MessageId,
+        reaction: ReactionId,
+    ) -> Result<Option<Box<RawValue>>, AppError> {
+        let mut conn = self.store.read().await?;
+        let (Some(message), Some(reaction)) =
+            (conn.find_message(message).await?, conn.find_reaction(reaction).await?)
+        else {
+            return Ok(None);
+        };
+        drop(conn);
+        let Some(venue) = self.venue(&message.channel.to_string()).await? else { return Ok(None) };
+        let reason = match reaction.mark {
+            Mark::Emoji(_) => "reaction",
+            Mark::Vote(_) => "vote",
+        };
+        let reaction = self.hooks.wire.reaction(self.with_user(&venue, reaction).await?);
+        let message = self.hooks.wire.message(self.with_author(&venue, message).await?);
+        let data = MessageData {
+            message: &message,
+            reaction: Some(&reaction),
             channel: channel(&venue),
             audience: audience(&venue),
             reason,
@@ -248,7 +278,8 @@ impl App {
         let user = json!({ "id": author.id, "username": author.username, "name": author.name });
         let data = match event {
             EventType::ChatMessageCreated | EventType::ChatReactionCreated | EventType::MessageUpdated => {
-                let message = self.hooks.wire.message(MessageWithAuthor { message, author });
+                let with_author = MessageWithAuthor { message, author, tallies: Vec::new() };
+                let message = self.hooks.wire.message(with_author);
                 let reaction = (event == EventType::ChatReactionCreated)
                     .then(|| {
                         raw(&json!({ "id": ReactionId::from_bits(company.bits()), "emoji": ":heart:",

@@ -34,7 +34,7 @@ pub(crate) struct ReactionView<'r> {
 }
 
 /// A reaction on its way out.
-struct Viewed(ReactionWithUser);
+pub(crate) struct Viewed(pub(crate) ReactionWithUser);
 
 impl Serialize for Viewed {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

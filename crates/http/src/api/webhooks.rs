@@ -385,7 +385,17 @@ impl Wire for WebhookWire {
         &self,
         message: hallpass_app::messages::MessageWithAuthor,
     ) -> Box<serde_json::value::RawValue> {
-        let viewed = super::messages::Viewed(message);
-        serde_json::value::to_raw_value(&viewed).expect("views serialise: string keys, no failing impls")
+        raw(&super::messages::Viewed(message))
     }
+
+    fn reaction(
+        &self,
+        reaction: hallpass_app::reactions::ReactionWithUser,
+    ) -> Box<serde_json::value::RawValue> {
+        raw(&super::reactions::Viewed(reaction))
+    }
+}
+
+fn raw(view: &impl Serialize) -> Box<serde_json::value::RawValue> {
+    serde_json::value::to_raw_value(view).expect("views serialise: string keys, no failing impls")
 }
