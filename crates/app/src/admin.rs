@@ -16,6 +16,7 @@ use hallpass_core::id::*;
 use hallpass_core::role::Role;
 use hallpass_core::scope::{Scope, ScopeSet};
 use hallpass_core::statement::{KeyRights, Pattern, Statement};
+use hallpass_core::webhook::EventType;
 use hallpass_store::{CompanyApp, CompanyFilter, Key, NewCompany, NewUser, Scan, Store};
 use hallpass_token::TokenError;
 use jiff::SignedDuration;
@@ -27,6 +28,7 @@ use crate::api_keys::CreateApiKey;
 use crate::companies::slug;
 use crate::error::AppError;
 use crate::people::{self, NewPerson};
+use crate::webhooks::Subject;
 use crate::{App, MODE};
 
 /// A secret on its way to the server. Serialises, for the socket; does not print.
@@ -448,10 +450,12 @@ impl App {
                         ));
                     }
                     tx.insert_member(*member, *company, new.id, *at).await?;
-                    Ok(())
+                    let subject = Subject::User { user: new.id };
+                    App::tell(tx, *company, EventType::UserEnrolled, &subject, *at).await
                 })
             })
             .await?;
+        self.hooks.wake();
         self.admin_show_user(id).await
     }
 

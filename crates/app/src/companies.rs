@@ -151,6 +151,7 @@ impl App {
         let again = ticket.is_some_and(|ticket| ticket.is_again());
         let creation = Creation { ids, ask, by, suffix, at, again };
         self.store.write(creation, |creation, tx| Box::pin(create(creation, tx))).await?;
+        self.hooks.wake();
         Ok(ids.company)
     }
 

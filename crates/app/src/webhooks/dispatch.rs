@@ -157,6 +157,12 @@ impl App {
             return;
         }
         let _running = Running::begin(&self.hooks.running);
+        for outcome in ["delivered", "failed", "refused"] {
+            metrics::counter!("hallpass_webhook_deliveries_total", "outcome" => outcome).absolute(0);
+        }
+        for reason in [DisabledReason::Gone, DisabledReason::Failing] {
+            metrics::counter!("hallpass_webhook_disabled_total", "reason" => reason.name()).absolute(0);
+        }
         let mut stop = self.hooks.stop.subscribe();
         let mut workers: JoinSet<()> = JoinSet::new();
         let mut measured: Option<Duration> = None;
@@ -167,7 +173,7 @@ impl App {
             let now = self.clock.monotonic();
             if measured.is_none_or(|at| now.saturating_sub(at) >= MEASURE_EVERY) {
                 measured = Some(now);
-                self.measure_queue().await;
+                self.measure_webhooks().await;
             }
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -264,7 +270,7 @@ impl App {
         worked
     }
 
-    async fn measure_queue(&self) {
+    async fn measure_webhooks(&self) {
         let measured = match self.store.read().await {
             Ok(mut conn) => conn.measure_webhook_queue().await,
             Err(error) => Err(error),
@@ -473,8 +479,10 @@ impl Worker<'_> {
         }
     }
 
-    /// The id under which this webhook is told of an event, however often.
+    /// The id under which this webhook is told of an event, however often: its time, its place among
+    /// those of one millisecond, and a hash.
     fn delivery_id(&self, run: &Run, place: Option<(ChannelId, i64)>) -> WebhookDeliveryId {
+        let order = place.map_or(run.n, |(_, seq)| seq).cast_unsigned() & 0xff_ffff;
         let place = place.map(|(channel, seq)| format!("{channel} {seq}"));
         let text = format!(
             "{} {} {} {} {}",
@@ -485,9 +493,10 @@ impl Worker<'_> {
             run.subject.as_deref().unwrap_or_default()
         );
         let hash = sha256(text.as_bytes());
-        let half: [u8; 16] = std::array::from_fn(|n| hash[n]);
+        let tail: [u8; 8] = std::array::from_fn(|n| hash[n]);
         let millis = u128::try_from(run.at.as_millisecond()).unwrap_or(0);
-        WebhookDeliveryId::from_bits(millis << 80 | (u128::from_be_bytes(half) >> 48))
+        let tail = u128::from(u64::from_be_bytes(tail) >> 8);
+        WebhookDeliveryId::from_bits(millis << 80 | u128::from(order) << 56 | tail)
     }
 
     /// Tries the event at the head of the queue.

@@ -296,13 +296,12 @@ impl App {
                     if !tx.update_webhook(before.id, patch, *at).await? {
                         return Err(gone);
                     }
-                    match switch {
-                        Some(true) => drop(tx.enable_webhook(before.id).await?),
-                        Some(false) => {
-                            drop(tx.disable_webhook(before.id, DisabledReason::ByHand, *at).await?)
-                        }
-                        None => {}
-                    }
+                    // `false` of either: it was so already.
+                    let _changed = match switch {
+                        Some(true) => tx.enable_webhook(before.id).await?,
+                        Some(false) => tx.disable_webhook(before.id, DisabledReason::ByHand, *at).await?,
+                        None => false,
+                    };
                     Ok((tx.find_webhook(before.id).await?.ok_or(gone)?, n))
                 })
             })

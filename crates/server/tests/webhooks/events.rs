@@ -1,1 +1,220 @@
-//! x
+//! The events beyond a message in a channel, and what they say.
+
+use hallpass_app::admin::AdminCommand;
+use hallpass_core::entity::FeedSeat;
+use hallpass_core::id::{AppId, FeedId, FeedMemberId, UserId};
+use hallpass_core::webhook::EventType;
+use hallpass_store::NewFeed;
+use hallpass_testkit::TestServer;
+use serde_json::{Value, json};
+
+use super::receiver::Receiver;
+
+fn ours() -> Vec<&'static str> {
+    EventType::ALL.iter().map(|event| event.name()).collect()
+}
+
+/// Type and data of everything that came.
+fn told(receiver: &Receiver) -> Vec<(String, Value)> {
+    receiver
+        .got()
+        .iter()
+        .map(|got| (got.body["type"].as_str().unwrap().to_owned(), got.body["data"].clone()))
+        .collect()
+}
+
+#[tokio::test]
+async fn edits_pins_and_deletions_are_told() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let (experience, channel) = acme.channel("General", true).await;
+    let (_, ann) = acme.member("ann").await;
+    let receiver = Receiver::start().await;
+    receiver.subscribe(&acme.as_key(), &["hallpass.message.updated", "hallpass.message.deleted"]).await;
+    let id = ann.say(&channel, "hello").await.ok()["id"].as_str().unwrap().to_owned();
+    let path = format!("/messages/{id}");
+    for change in
+        [json!({ "content": "changed" }), json!({ "is_pinned": true }), json!({ "is_pinned": true })]
+    {
+        ann.patch(&path, change).await.ok();
+    }
+    server.app.deliver_webhooks().await.unwrap();
+    ann.delete(&path).await.ok();
+    server.app.deliver_webhooks().await.unwrap();
+    let told = told(&receiver);
+    let kinds: Vec<(&str, &Value)> =
+        told.iter().map(|(kind, data)| (kind.as_str(), &data["reason"])).collect();
+    assert_eq!(
+        kinds,
+        [
+            ("hallpass.message.updated", &json!("edited")),
+            ("hallpass.message.updated", &json!("pinned")),
+            ("hallpass.message.deleted", &Value::Null),
+        ]
+    );
+    assert_eq!(told[0].1["message"]["content"], "changed");
+    assert_eq!(
+        told[2].1,
+        json!({ "message_id": id, "channel": { "id": channel, "type": "chat", "experience_id": experience },
+                "audience": { "type": "channel", "user_ids": null } })
+    );
+}
+
+#[tokio::test]
+async fn why_a_message_is_told_is_said() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let (_, channel) = acme.channel("General", true).await;
+    let (ann_id, ann) = acme.member("ann").await;
+    let receiver = Receiver::start().await;
+    receiver.subscribe(&acme.as_key(), &["chat.message.created"]).await;
+    let first = ann.say(&channel, "plain").await.ok()["id"].clone();
+    ann.say(&channel, &format!("<@{ann_id}> look")).await.ok();
+    acme.as_key().say(&channel, "@everyone look").await.ok();
+    let reply = json!({ "channel_id": channel, "content": "so", "replying_to_message_id": first });
+    ann.post("/messages", reply).await.ok();
+    server.app.deliver_webhooks().await.unwrap();
+    for got in receiver.got() {
+        let message = &got.body["data"]["message"];
+        let expected = if message["mentions_everyone"] == true {
+            "mention_everyone"
+        } else if message["mentions"] != json!([]) {
+            "mention"
+        } else if message["replying_to_message_id"].is_string() {
+            "reply"
+        } else {
+            "message"
+        };
+        assert_eq!(got.body["data"]["reason"], expected, "{}", got.content());
+    }
+    let reasons: std::collections::HashSet<String> =
+        receiver.got().iter().map(|got| got.body["data"]["reason"].as_str().unwrap().to_owned()).collect();
+    assert!(reasons.len() >= 3, "{reasons:?}");
+}
+
+#[tokio::test]
+async fn enrolments_revocations_and_keys_are_told_without_secrets() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let key = acme.as_key();
+    let receiver = Receiver::start().await;
+    receiver.subscribe(&key, &ours()).await;
+    let ann = acme.user("ann").await;
+    let token = acme.token(&ann).await;
+    key.post("/access_tokens/revoke", json!({ "token": token })).await.ok();
+    key.post("/access_tokens/revoke", json!({ "user_id": ann, "company_id": acme.id })).await.ok();
+    let body = json!({ "child_company_id": acme.id, "role": "moderator", "name": "second" });
+    let made = key.post(&format!("/companies/{}/api_keys", acme.id), body).await.ok();
+    key.post("/access_tokens/revoke", json!({ "api_key_id": made["id"] })).await.ok();
+    server.app.deliver_webhooks().await.unwrap();
+    let told = told(&receiver);
+    let kinds: Vec<&str> = told.iter().map(|(kind, _)| kind.as_str()).collect();
+    assert_eq!(
+        kinds,
+        [
+            "hallpass.user.enrolled",
+            "hallpass.token.revoked",
+            "hallpass.token.revoked",
+            "hallpass.api_key.created",
+            "hallpass.token.revoked",
+        ]
+    );
+    assert_eq!(told[0].1["user"]["id"], ann);
+    assert_eq!(told[0].1["user"]["name"], "ann");
+    assert!(told[1].1["jti"].as_str().unwrap().starts_with("tok_"));
+    assert_eq!(told[2].1, json!({ "jti": null, "user_id": ann, "api_key_id": null }));
+    assert_eq!(told[3].1["api_key"]["id"], made["id"]);
+    assert_eq!(told[3].1["api_key"]["name"], "second");
+    assert_eq!(told[4].1["api_key_id"], made["id"]);
+    let secret = made["secret_key"].as_str().unwrap();
+    for got in receiver.got() {
+        assert!(!got.text.contains(&secret[4..12]) && !got.text.contains(&token[..20]), "{}", got.text);
+    }
+}
+
+#[tokio::test]
+async fn an_app_that_is_installed_is_told() {
+    let server = TestServer::start().await;
+    let (acme, maker) = (server.company("acme").await, server.company("maker").await);
+    let receiver = Receiver::start().await;
+    receiver.subscribe(&acme.as_key(), &["hallpass.app.authorized"]).await;
+    let made =
+        server.app.admin(AdminCommand::CreateApp { company: maker.id, name: "Helper".into() }).await.unwrap();
+    let app: AppId = made["id"].as_str().unwrap().parse().unwrap();
+    server.app.admin(AdminCommand::InstallApp { app, company: acme.id }).await.unwrap();
+    server.app.deliver_webhooks().await.unwrap();
+    assert_eq!(
+        told(&receiver),
+        [("hallpass.app.authorized".to_owned(), json!({ "app": { "id": app, "name": "Helper" } }))]
+    );
+}
+
+#[tokio::test]
+async fn direct_messages_and_support_chats_name_their_people() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let receiver = Receiver::start().await;
+    receiver.subscribe(&acme.as_key(), &["chat.message.created"]).await;
+    let (ann_id, ann) = acme.member("ann").await;
+    let (ben_id, _) = acme.member("ben").await;
+    let ids: Vec<UserId> = [&ann_id, &ben_id].map(|id| id.parse().unwrap()).into();
+    for (n, customer) in [(1, None), (2, Some(ids[0]))] {
+        let feed = NewFeed {
+            id: FeedId::from_bits(n),
+            company: acme.id,
+            identity: format!("feed {n}"),
+            customer,
+            custom_name: None,
+            by_key: false,
+        };
+        let seats: Vec<UserId> = if customer.is_some() { vec![ids[0]] } else { ids.clone() };
+        server
+            .app
+            .store()
+            .write((feed, seats), |(feed, seats), tx| {
+                Box::pin(async move {
+                    let at = jiff::Timestamp::UNIX_EPOCH;
+                    assert!(tx.insert_feed(feed, at).await?);
+                    for user in seats {
+                        let id = FeedMemberId::from_bits(feed.id.bits() * 1000 + user.bits() % 1000);
+                        let seat = FeedSeat { user: *user, admin: false };
+                        tx.insert_feed_member((feed.id, feed.company), id, seat, "accepted", at).await?;
+                    }
+                    Ok::<_, hallpass_store::StoreError>(())
+                })
+            })
+            .await
+            .unwrap();
+        ann.say(&FeedId::from_bits(n).to_string(), "psst").await.ok();
+    }
+    server.app.deliver_webhooks().await.unwrap();
+    let told = told(&receiver);
+    for (n, kind, reason, people) in [
+        (1, "direct_message", "direct_message", vec![&ann_id, &ben_id]),
+        (2, "support", "support_message", vec![&ann_id]),
+    ] {
+        let id = FeedId::from_bits(n);
+        let (_, data) = told.iter().find(|(_, data)| data["channel"]["id"] == id.to_string()).unwrap();
+        assert_eq!(data["channel"], json!({ "id": id, "type": kind, "experience_id": null }));
+        assert_eq!((&data["audience"]["type"], &data["reason"]), (&json!("users"), &json!(reason)));
+        let mut named: Vec<&str> =
+            data["audience"]["user_ids"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
+        let mut people: Vec<&str> = people.into_iter().map(String::as_str).collect();
+        named.sort_unstable();
+        people.sort_unstable();
+        assert_eq!(named, people);
+    }
+}
+
+#[tokio::test]
+async fn an_idle_webhook_is_told_nothing() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let (_, channel) = acme.channel("General", true).await;
+    let receiver = Receiver::start().await;
+    receiver.subscribe(&acme.as_key(), &[]).await;
+    let (_, ann) = acme.member("ann").await;
+    ann.say(&channel, "hello").await.ok();
+    server.app.deliver_webhooks().await.unwrap();
+    assert!(receiver.got().is_empty());
+}

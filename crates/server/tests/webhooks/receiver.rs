@@ -188,5 +188,9 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Got> {
         }
         let read = stream.read(&mut chunk).await.ok().filter(|read| *read > 0)?;
         buffer.extend_from_slice(&chunk[..read]);
+        // The beginning of TLS: no HTTP, as far as this one knows.
+        if buffer[0] == 0x16 {
+            return None;
+        }
     }
 }

@@ -16,3 +16,4 @@ mod reactions;
 mod signing_keys;
 mod team;
 mod users;
+mod webhooks;
