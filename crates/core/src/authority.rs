@@ -88,11 +88,10 @@ impl Change {
             Self::App(id) => alone(id),
             Self::User(id) => alone(id),
             Self::Standing(company, user) => (user.to_string(), company.to_string()),
-            Self::Company(id) => alone(id),
+            Self::Company(id) | Self::Webhooks(id) => alone(id),
             Self::Experience(id) => alone(id),
             Self::Access(experience, user) => (user.to_string(), experience.to_string()),
             Self::Channel(id) => alone(id),
-            Self::Webhooks(id) => alone(id),
             Self::Session(id) | Self::Grant(id) | Self::SigningKey(id) => alone(id),
             Self::Leap => alone(&""),
         }

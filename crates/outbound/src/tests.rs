@@ -132,7 +132,6 @@ async fn redirects_are_answers_and_bodies_are_cut() {
     let answer = post(&outbound, &format!("http://{redirecting}/")).await.expect("an answer");
     assert_eq!(answer.status, 302);
 
-    static LONG: [u8; 200_000] = [b'x'; 200_000];
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move {
@@ -140,7 +139,7 @@ async fn redirects_are_answers_and_bodies_are_cut() {
             let mut request = [0; 4096];
             let _read = stream.read(&mut request).await;
             let _head = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
-            while stream.write_all(&LONG).await.is_ok() {}
+            while stream.write_all(&[b'x'; 4096]).await.is_ok() {}
         }
     });
     let answer = post(&outbound, &format!("http://{address}/")).await.expect("an answer");

@@ -465,7 +465,7 @@ impl App {
             .await
             .inspect(|_| {
                 if told {
-                    self.hooks.wake()
+                    self.hooks.wake();
                 }
             })
     }

@@ -263,11 +263,11 @@ impl App {
             written: started,
             held: true,
         };
-        let worked = worker.run().await;
+        let outcome = worker.run().await;
         if worker.held {
             worker.write(None).await?;
         }
-        worked
+        outcome
     }
 
     async fn measure_webhooks(&self) {
@@ -455,7 +455,7 @@ impl Worker<'_> {
             };
             let about = About::Subject(subject);
             let (id, subject) = (self.delivery_id(run, None), run.subject.clone());
-            let event = Event { id, event: run.event, company: run.company, at: run.at, about };
+            let event = Event { id, kind: run.event, company: run.company, at: run.at, about };
             read.queued.push(Queued { event, place: None, subject, run: run.n, next: None });
             return;
         }
@@ -467,7 +467,7 @@ impl Worker<'_> {
             let place = Some((channel, seq));
             let about = About::Message(Box::new(message));
             let id = self.delivery_id(run, place);
-            let event = Event { id, event: run.event, company: run.company, at: run.at, about };
+            let event = Event { id, kind: run.event, company: run.company, at: run.at, about };
             read.queued.push(Queued { event, place, subject: None, run: run.n, next: Some(seq + 1) });
         }
         let goes_on = (last < to).then_some(last + 1);
@@ -502,9 +502,9 @@ impl Worker<'_> {
     /// Tries the event at the head of the queue.
     async fn try_head(&mut self, item: Queued) -> Result<Next, AppError> {
         let Queued { event, place, subject, run, next } = item;
-        let mut line = Delivery {
+        let mut entry = Delivery {
             id: event.id,
-            event: event.event.name().to_owned(),
+            event: event.kind.name().to_owned(),
             company: event.company,
             place,
             subject,
@@ -519,22 +519,22 @@ impl Worker<'_> {
         match self.attempt(&live, event).await? {
             Outcome::Stopped => return Ok(Next::Stop),
             Outcome::Delivered(status) => {
-                line.status = Some(status);
-                self.done.deliveries.push(line);
+                entry.status = Some(status);
+                self.done.deliveries.push(entry);
                 self.health = Health::default();
                 self.pass(run, next);
             }
             Outcome::NothingToTell => {
-                line.state = DeliveryState::Skipped;
-                line.error = Some("what it was about is gone".to_owned());
-                self.done.deliveries.push(line);
+                entry.state = DeliveryState::Skipped;
+                entry.error = Some("what it was about is gone".to_owned());
+                self.done.deliveries.push(entry);
                 self.health.head_attempts = 0;
                 self.pass(run, next);
             }
             Outcome::Failed { status, why } => {
-                line.status = status;
-                line.error = Some(why);
-                return self.head_failed(&live, line, (run, next)).await;
+                entry.status = status;
+                entry.error = Some(why);
+                return self.head_failed(&live, entry, (run, next)).await;
             }
         }
         self.write_now_and_then().await
@@ -543,7 +543,7 @@ impl Worker<'_> {
     async fn head_failed(
         &mut self,
         live: &Live,
-        mut line: Delivery,
+        mut entry: Delivery,
         (run, next): (i64, Option<i64>),
     ) -> Result<Next, AppError> {
         let now = self.app.clock.now();
@@ -552,17 +552,17 @@ impl Worker<'_> {
         self.health.failing_since.get_or_insert(now);
         let pause = self.pause(self.health.failures);
         if self.health.head_attempts < QUICK_ATTEMPTS {
-            line.state = DeliveryState::Retrying;
-            line.next_at = Some(now + pause);
+            entry.state = DeliveryState::Retrying;
+            entry.next_at = Some(now + pause);
         } else {
-            line.state = DeliveryState::Waiting;
-            line.next_at = Some(now + self.pause(self.health.head_attempts));
+            entry.state = DeliveryState::Waiting;
+            entry.next_at = Some(now + self.pause(self.health.head_attempts));
             self.health.head_attempts = 0;
             self.pass(run, next);
         }
-        let stepped_aside = line.state == DeliveryState::Waiting;
-        let gave_up = self.gave_up(live, &line).await?;
-        self.done.deliveries.push(line);
+        let stepped_aside = entry.state == DeliveryState::Waiting;
+        let gave_up = self.gave_up(live, &entry).await?;
+        self.done.deliveries.push(entry);
         if gave_up {
             return Ok(Next::Stop);
         }
@@ -575,46 +575,46 @@ impl Worker<'_> {
     }
 
     /// Tries a delivery that had stepped aside. What to do if it failed; none if it did not.
-    async fn try_waiting(&mut self, mut line: Delivery, alone: bool) -> Result<Option<Next>, AppError> {
+    async fn try_waiting(&mut self, mut entry: Delivery, alone: bool) -> Result<Option<Next>, AppError> {
         let Some(live) = self.live().await? else { return Ok(Some(Next::Stop)) };
         let now = self.app.clock.now();
-        let outcome = match self.recall(&line).await? {
+        let outcome = match self.recall(&entry).await? {
             Some(event) => self.attempt(&live, event).await?,
             None => Outcome::NothingToTell,
         };
-        line.attempted_at = Some(now);
-        line.next_at = None;
-        line.status = None;
-        line.error = None;
+        entry.attempted_at = Some(now);
+        entry.next_at = None;
+        entry.status = None;
+        entry.error = None;
         match outcome {
             Outcome::Stopped => return Ok(Some(Next::Stop)),
             Outcome::NothingToTell => {
-                line.state = DeliveryState::Skipped;
-                line.error = Some("what it was about is gone".to_owned());
-                self.done.deliveries.push(line);
+                entry.state = DeliveryState::Skipped;
+                entry.error = Some("what it was about is gone".to_owned());
+                self.done.deliveries.push(entry);
             }
             Outcome::Delivered(status) => {
-                line.state = DeliveryState::Delivered;
-                line.status = Some(status);
-                line.attempts += 1;
-                self.done.deliveries.push(line);
+                entry.state = DeliveryState::Delivered;
+                entry.status = Some(status);
+                entry.attempts += 1;
+                self.done.deliveries.push(entry);
                 self.health.failures = 0;
                 self.health.failing_since = None;
             }
             Outcome::Failed { status, why } => {
-                line.status = status;
-                line.error = Some(why);
-                line.attempts += 1;
+                entry.status = status;
+                entry.error = Some(why);
+                entry.attempts += 1;
                 self.health.failing_since.get_or_insert(now);
-                let age = now.as_millisecond() - line.id.millis();
+                let age = now.as_millisecond() - entry.id.millis();
                 if i128::from(age) >= GIVE_UP_AFTER.as_millis() {
-                    line.state = DeliveryState::Failed;
+                    entry.state = DeliveryState::Failed;
                 } else {
-                    line.state = DeliveryState::Waiting;
-                    line.next_at = Some(now + self.pause(line.attempts));
+                    entry.state = DeliveryState::Waiting;
+                    entry.next_at = Some(now + self.pause(entry.attempts));
                 }
-                let gave_up = self.gave_up(&live, &line).await?;
-                self.done.deliveries.push(line);
+                let gave_up = self.gave_up(&live, &entry).await?;
+                self.done.deliveries.push(entry);
                 if gave_up {
                     return Ok(Some(Next::Stop));
                 }
@@ -651,9 +651,9 @@ impl Worker<'_> {
     }
 
     /// What a line of the log was about, as it is now.
-    async fn recall(&self, line: &Delivery) -> Result<Option<Event>, AppError> {
-        let Some(event) = EventType::parse(&line.event) else { return Ok(None) };
-        let about = match (&line.subject, line.place) {
+    async fn recall(&self, entry: &Delivery) -> Result<Option<Event>, AppError> {
+        let Some(kind) = EventType::parse(&entry.event) else { return Ok(None) };
+        let about = match (&entry.subject, entry.place) {
             (Some(text), _) => match serde_json::from_str(text) {
                 Ok(subject) => About::Subject(subject),
                 Err(_) => return Ok(None),
@@ -668,8 +668,8 @@ impl Worker<'_> {
             }
             (None, None) => return Ok(None),
         };
-        let at = Timestamp::from_millisecond(line.id.millis()).unwrap_or(Timestamp::UNIX_EPOCH);
-        Ok(Some(Event { id: line.id, event, company: line.company, at, about }))
+        let at = Timestamp::from_millisecond(entry.id.millis()).unwrap_or(Timestamp::UNIX_EPOCH);
+        Ok(Some(Event { id: entry.id, kind, company: entry.company, at, about }))
     }
 
     /// The webhook, if it may be sent to.
@@ -722,12 +722,11 @@ impl Worker<'_> {
 
     /// An event of a run is through.
     fn pass(&mut self, run: i64, next: Option<i64>) {
-        match next {
-            Some(seq) => self.done.shortened = Some((run, seq)),
-            None => {
-                self.done.finished.push(run);
-                self.done.shortened = self.done.shortened.filter(|(other, _)| *other != run);
-            }
+        if let Some(seq) = next {
+            self.done.shortened = Some((run, seq));
+        } else {
+            self.done.finished.push(run);
+            self.done.shortened = self.done.shortened.filter(|(other, _)| *other != run);
         }
     }
 

@@ -49,7 +49,7 @@ impl Subject {
 #[derive(Debug)]
 pub(crate) struct Event {
     pub(crate) id: WebhookDeliveryId,
-    pub(crate) event: EventType,
+    pub(crate) kind: EventType,
     pub(crate) company: CompanyId,
     pub(crate) at: Timestamp,
     pub(crate) about: About,
@@ -129,7 +129,7 @@ fn audience(venue: &Venue) -> Value {
 impl App {
     /// The body of a delivery; none if what it is about is gone.
     pub(crate) async fn render_event(&self, event: Event) -> Result<Option<Vec<u8>>, AppError> {
-        let (id, kind, company, at) = (event.id, event.event, event.company, event.at);
+        let (id, kind, company, at) = (event.id, event.kind, event.company, event.at);
         let Some(data) = self.render_data(event).await? else { return Ok(None) };
         let envelope = Envelope {
             id,
@@ -147,7 +147,7 @@ impl App {
         match event.about {
             About::Message(message) => self.render_message(*message, None).await,
             About::Subject(Subject::Message { message, channel: id, change, .. }) => {
-                if event.event == EventType::MessageDeleted {
+                if event.kind == EventType::MessageDeleted {
                     let venue = self.venue(&id).await?;
                     return venue
                         .map(|venue| {
@@ -185,7 +185,7 @@ impl App {
                 let Some((_, name)) = self.store.read().await?.find_app(app).await? else { return Ok(None) };
                 raw(&json!({ "app": { "id": app, "name": name } })).map(Some)
             }
-            About::Subject(Subject::Test) => self.render_sample(event.event, event.company, event.at).await,
+            About::Subject(Subject::Test) => self.render_sample(event.kind, event.company, event.at).await,
         }
     }
 

@@ -140,7 +140,7 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
                 "HTTP/1.1 307 X\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n".into()
             }
             Reply::Silence => {
-                tokio::time::sleep(Duration::from_secs(60)).await;
+                tokio::time::sleep(Duration::from_mins(1)).await;
                 return;
             }
             Reply::BreakOff => {
@@ -164,7 +164,7 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
 }
 
 async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Got> {
-    let mut chunk = [0; 16 << 10];
+    let mut chunk = [0; 4 << 10];
     loop {
         if let Some(end) = buffer.windows(4).position(|part| part == b"\r\n\r\n") {
             let head = String::from_utf8(buffer[..end].to_vec()).unwrap();

@@ -83,7 +83,7 @@ async fn a_webhook_comes_back_as_stored(db: &Db) {
     off.disabled_at = Some(at(3));
     off.disabled_reason = Some(DisabledReason::ByHand);
     off.child_events = true;
-    off.api_version = "v5".to_owned();
+    "v5".clone_into(&mut off.api_version);
     for new in [new_webhook(1, acme), off] {
         add(db, new.clone()).await;
         assert_eq!(db.read().await.find_webhook(new.id).await.unwrap(), Some(new));
@@ -233,19 +233,19 @@ async fn messages_of_events_are_found(db: &Db) {
     let acme = db.acme().await;
     let (one, two) = (db.channel(1, acme).await, db.channel(2, acme).await);
     let new = vec![
-        new_message(1, one.into(), 1, user(1)),
-        new_message(2, one.into(), 2, user(1)),
-        new_message(3, one.into(), 3, user(1)),
-        new_message(4, two.into(), 1, user(1)),
+        new_message(1, one, 1, user(1)),
+        new_message(2, one, 2, user(1)),
+        new_message(3, one, 3, user(1)),
+        new_message(4, two, 1, user(1)),
     ];
     commit!(db, new, tx => tx.insert_messages(new));
     commit!(db, tx => tx.delete_message(post(2), at(9)));
-    let spans = [(one.into(), 1, 2), (two.into(), 1, 5)];
+    let spans = [(one, 1, 2), (two, 1, 5)];
     let found = db.read().await.find_messages_of_events(&spans).await.unwrap();
     let mut ids: Vec<_> = found.iter().map(|(place, message)| (*place, message.id)).collect();
     ids.sort_unstable();
-    assert_eq!(ids, [((one.into(), 1), post(1)), ((two.into(), 1), post(4))]);
-    assert_eq!(found[&(one.into(), 1)].content.as_deref(), Some("message 1"));
+    assert_eq!(ids, [((one, 1), post(1)), ((two, 1), post(4))]);
+    assert_eq!(found[&(one, 1)].content.as_deref(), Some("message 1"));
 }
 
 async fn a_lease_is_one_owners(db: &Db) {
