@@ -145,25 +145,8 @@ impl App {
             }
             VenueRef::Feed(id) => id,
         };
-        let feed = self.feed(id, caller.user()).await?.ok_or(AppError::NotFound("channel"))?;
-        let place = Place {
-            kind: feed.kind(),
-            public: false,
-            granted: match caller.user() {
-                Some(user) => feed.seat(user).is_some(),
-                None => feed.by_key,
-            },
-            admins_post: false,
-        };
-        let inner = id.to_string();
-        let action = action(feed.kind());
-        let mut permit = self.permit(caller, action, feed.company, Some((place, &inner)), "channel").await?;
-        // Whoever moderates the company's channels has no say in a conversation between others.
-        if feed.kind() == ChannelKind::DirectMessage {
-            permit.moderates =
-                caller.user().is_none_or(|user| feed.seat(user).is_some_and(|seat| seat.admin));
-        }
-        Ok((Venue::Feed(feed), permit))
+        let inside = self.permit_feed(caller, action, id, None).await?;
+        Ok((Venue::Feed(inside.feed), inside.permit))
     }
 
     /// One channel, and whether the caller moderates it.

@@ -13,8 +13,10 @@ mod caller;
 pub mod channels;
 pub mod companies;
 pub mod dev;
+pub mod direct_messages;
 mod error;
 pub mod experiences;
+pub mod feeds;
 mod idempotency;
 pub mod keyring;
 mod limits;
@@ -25,6 +27,7 @@ mod people;
 mod profiles;
 pub mod reactions;
 pub mod revocation;
+pub mod support_chats;
 pub mod users;
 pub mod webhooks;
 

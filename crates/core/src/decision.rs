@@ -34,6 +34,16 @@ pub enum Action {
     DeleteMessage(ChannelKind),
     ReadChannel,
     UpdateChannel,
+    // Direct messages and support chats as such, and who is in them.
+    ReadFeed(ChannelKind),
+    CreateDirectMessage,
+    UpdateFeed,
+    DeleteFeed(ChannelKind),
+    AddFeedMember(ChannelKind),
+    UpdateFeedMember,
+    RemoveFeedMember(ChannelKind),
+    CreateSupportChat,
+    ResolveSupportChat,
     // Inside a company.
     ReadCompany,
     UpdateCompany,
@@ -53,6 +63,7 @@ pub enum Action {
     MintTokens,
     RevokeTokens,
     ReadUsers,
+    ResolveAddresses,
 }
 
 macro_rules! any_of {
@@ -64,7 +75,7 @@ macro_rules! any_of {
 
 impl Action {
     /// Every action, for tests that must not miss one.
-    pub const ALL: [Self; 29] = {
+    pub const ALL: [Self; 43] = {
         use ChannelKind::{Channel, DirectMessage, Support};
         [
             Self::ReadMessages(Channel),
@@ -78,6 +89,19 @@ impl Action {
             Self::DeleteMessage(Support),
             Self::ReadChannel,
             Self::UpdateChannel,
+            Self::ReadFeed(DirectMessage),
+            Self::ReadFeed(Support),
+            Self::CreateDirectMessage,
+            Self::UpdateFeed,
+            Self::DeleteFeed(DirectMessage),
+            Self::DeleteFeed(Support),
+            Self::AddFeedMember(DirectMessage),
+            Self::AddFeedMember(Support),
+            Self::UpdateFeedMember,
+            Self::RemoveFeedMember(DirectMessage),
+            Self::RemoveFeedMember(Support),
+            Self::CreateSupportChat,
+            Self::ResolveSupportChat,
             Self::ReadCompany,
             Self::UpdateCompany,
             Self::CreateCompany,
@@ -96,6 +120,7 @@ impl Action {
             Self::MintTokens,
             Self::RevokeTokens,
             Self::ReadUsers,
+            Self::ResolveAddresses,
         ]
     };
 
@@ -113,6 +138,21 @@ impl Action {
             Self::DeleteMessage(DirectMessage) => any_of!([DMS_MESSAGE_MANAGE, DMS_READ]),
             Self::DeleteMessage(Support) => any_of!([SUPPORT_CHAT_MESSAGE_CREATE, SUPPORT_CHAT_READ]),
             Self::UpdateChannel => any_of!([CHAT_MODERATE]),
+            // What there is, not what was said: the customer's list of direct messages shows both kinds.
+            Self::ReadFeed(Support) => any_of!([DMS_READ], [SUPPORT_CHAT_READ]),
+            Self::ReadFeed(_) => any_of!([DMS_READ]),
+            Self::CreateDirectMessage | Self::UpdateFeed | Self::UpdateFeedMember => {
+                any_of!([DMS_CHANNEL_MANAGE])
+            }
+            Self::DeleteFeed(Support) | Self::CreateSupportChat => any_of!([SUPPORT_CHAT_CREATE]),
+            Self::DeleteFeed(_) => any_of!([DMS_CHANNEL_MANAGE]),
+            // Both generations of clients: the first names the first.
+            Self::AddFeedMember(Support) => any_of!([DMS_CHANNEL_MANAGE], [SUPPORT_CHAT_MESSAGE_CREATE]),
+            Self::AddFeedMember(_) => any_of!([DMS_CHANNEL_MANAGE], [DMS_MESSAGE_MANAGE]),
+            Self::RemoveFeedMember(Support) => any_of!([DMS_CHANNEL_MANAGE], [SUPPORT_CHAT_READ]),
+            Self::RemoveFeedMember(_) => any_of!([DMS_CHANNEL_MANAGE], [DMS_READ]),
+            Self::ResolveSupportChat => any_of!([SUPPORT_CHAT_MESSAGE_CREATE]),
+            Self::ResolveAddresses => any_of!([MEMBER_EMAIL_READ]),
             Self::ReadCompany => any_of!([COMPANY_BASIC_READ]),
             Self::UpdateCompany => any_of!([COMPANY_UPDATE, COMPANY_BASIC_READ]),
             Self::CreateCompany => any_of!([COMPANY_CREATE, COMPANY_BASIC_READ]),

@@ -143,6 +143,8 @@ pub struct Feed {
     /// Since when nothing is asked any more, in a support chat.
     pub resolved_at: Option<Timestamp>,
     pub last_message_at: Option<Timestamp>,
+    /// When something was last said, or it began.
+    pub active_at: Timestamp,
     pub created_at: Timestamp,
     /// Who is in it, at most 50; of a support chat the customer alone.
     pub members: Vec<FeedSeat>,
@@ -170,6 +172,93 @@ pub struct FeedSeat {
     pub user: UserId,
     /// Adds and removes others, renames, deletes.
     pub admin: bool,
+}
+
+/// A seat in a direct message or support chat, as it is shown.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the contract's")]
+pub struct FeedMember {
+    pub id: FeedMemberId,
+    pub feed: FeedId,
+    pub user: UserId,
+    pub admin: bool,
+    pub status: FeedStatus,
+    pub notifications: Notifications,
+    /// The position up to which they have read.
+    pub read_position: i64,
+    pub last_viewed_at: Option<Timestamp>,
+    pub created_at: Timestamp,
+}
+
+/// Where somebody keeps a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are the contract's")]
+pub enum FeedStatus {
+    Requested,
+    Accepted,
+    Hidden,
+    Closed,
+    Archived,
+}
+
+impl FeedStatus {
+    /// Every status.
+    pub const ALL: [Self; 5] = [Self::Requested, Self::Accepted, Self::Hidden, Self::Closed, Self::Archived];
+
+    /// Its name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Accepted => "accepted",
+            Self::Hidden => "hidden",
+            Self::Closed => "closed",
+            Self::Archived => "archived",
+        }
+    }
+
+    /// Finds a status by its name on the wire.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+}
+
+/// Of what somebody wants to hear in a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are the contract's")]
+pub enum Notifications {
+    All,
+    Mentions,
+    None,
+}
+
+impl Notifications {
+    /// Every preference.
+    pub const ALL: [Self; 3] = [Self::All, Self::Mentions, Self::None];
+
+    /// Its name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Mentions => "mentions",
+            Self::None => "none",
+        }
+    }
+
+    /// Finds a preference by its name on the wire.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|preference| preference.name() == name)
+    }
+}
+
+/// What a message said before an edit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MessageEdit {
+    /// The how-manieth edit ended it, from 1.
+    pub n: i64,
+    /// Markdown, as sent.
+    pub content: String,
+    /// When it was replaced.
+    pub replaced_at: Timestamp,
 }
 
 /// What may be posted in a channel, and by whom.

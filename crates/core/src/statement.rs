@@ -130,6 +130,17 @@ impl KeyRights {
         )
     }
 
+    /// Whether a denial of one of `actions` names a company by its id: then a platform's connected accounts
+    /// are not alike.
+    pub fn denies_a_company(&self, actions: &ScopeSet) -> bool {
+        let Self::Statements(statements) = self else { return false };
+        let named = |pattern: &Pattern| !pattern.company().ends_with('*');
+        statements.iter().any(|statement| {
+            let touches = statement.actions.and(actions) != ScopeSet::EMPTY;
+            !statement.grant && touches && statement.resources.iter().any(named)
+        })
+    }
+
     /// What the key may do on a company and everything within it: the bound of the keys it may make.
     pub fn throughout(&self, names: &[CompanyId]) -> ScopeSet {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();

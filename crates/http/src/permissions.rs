@@ -1,6 +1,8 @@
 //! Which permissions an operation needs, for the reference. What is decided is decided in the use case;
 //! the sweep holds this table against it.
 
+use std::sync::LazyLock;
+
 use hallpass_core::decision::{Action, ChannelKind};
 use hallpass_core::scope::ScopeSet;
 
@@ -8,7 +10,9 @@ use hallpass_core::scope::ScopeSet;
 /// enough for.
 pub(crate) fn alternatives(operation: &str) -> &'static [ScopeSet] {
     use Action as A;
-    const CHANNEL: ChannelKind = ChannelKind::Channel;
+    if let Some((_, of)) = BY_KIND.iter().find(|(names, _)| names.contains(&operation)) {
+        return of;
+    }
     let action = match operation {
         "access_tokens.create" => A::MintTokens,
         "access_tokens.revoke" => A::RevokeTokens,
@@ -28,10 +32,6 @@ pub(crate) fn alternatives(operation: &str) -> &'static [ScopeSet] {
         "experiences.detach" => A::DetachExperience,
         "chat_channels.list" | "chat_channels.retrieve" => A::ReadChannel,
         "chat_channels.update" => A::UpdateChannel,
-        "messages.list" | "messages.retrieve" | "reactions.list" | "reactions.retrieve"
-        | "reactions.create" | "reactions.delete" => A::ReadMessages(CHANNEL),
-        "messages.create" | "messages.update" => A::SendMessage(CHANNEL),
-        "messages.delete" => A::DeleteMessage(CHANNEL),
         "webhooks.list"
         | "webhooks.create"
         | "webhooks.retrieve"
@@ -41,7 +41,51 @@ pub(crate) fn alternatives(operation: &str) -> &'static [ScopeSet] {
         | "webhooks.test"
         | "webhooks.deliveries"
         | "webhooks.replay" => A::ManageWebhooks,
+        "dm_channels.list" | "dm_members.list" | "dm_members.retrieve" => {
+            A::ReadFeed(ChannelKind::DirectMessage)
+        }
+        "dm_channels.create" => A::CreateDirectMessage,
+        "dm_channels.update" => A::UpdateFeed,
+        "dm_members.update" => A::UpdateFeedMember,
+        "support_channels.list" | "support_channels.retrieve" => A::ReadMessages(ChannelKind::Support),
+        "support_channels.create" => A::CreateSupportChat,
+        "support_channels.resolve" | "support_channels.reopen" => A::ResolveSupportChat,
         _ => return &[],
     };
     action.alternatives()
 }
+
+/// Operations whose alternatives are those of every kind of channel.
+static BY_KIND: LazyLock<Vec<(&[&str], Vec<ScopeSet>)>> = LazyLock::new(|| {
+    use ChannelKind::{Channel, DirectMessage, Support};
+    let of = |action: fn(ChannelKind) -> Action, kinds: &[ChannelKind]| {
+        let mut all: Vec<ScopeSet> = Vec::new();
+        for set in kinds.iter().flat_map(|kind| action(*kind).alternatives()) {
+            if !all.contains(set) {
+                all.push(*set);
+            }
+        }
+        all
+    };
+    let (every, feeds) = ([Channel, DirectMessage, Support], [DirectMessage, Support]);
+    vec![
+        (
+            &[
+                "messages.list",
+                "messages.retrieve",
+                "messages.edits",
+                "reactions.list",
+                "reactions.retrieve",
+                "reactions.create",
+                "reactions.delete",
+            ],
+            of(Action::ReadMessages, &every),
+        ),
+        (&["messages.create", "messages.update"], of(Action::SendMessage, &every)),
+        (&["messages.delete"], of(Action::DeleteMessage, &every)),
+        (&["dm_channels.retrieve"], of(Action::ReadFeed, &feeds)),
+        (&["dm_channels.delete"], of(Action::DeleteFeed, &feeds)),
+        (&["dm_members.create"], of(Action::AddFeedMember, &feeds)),
+        (&["dm_members.delete"], of(Action::RemoveFeedMember, &feeds)),
+    ]
+});

@@ -14,7 +14,8 @@ use utoipa_axum::routes;
 
 use crate::access_log::AccessLog;
 use crate::api::{
-    access_tokens, chat_channels, companies, experiences, members, messages, reactions, users, webhooks,
+    access_tokens, chat_channels, companies, dm_channels, dm_members, experiences, members, messages,
+    reactions, support_channels, users, webhooks,
 };
 use crate::edge::{self, Operations};
 use crate::error::{ApiError, Code};
@@ -52,6 +53,15 @@ fn api() -> OpenApiRouter<Http> {
         .routes(routes!(webhooks::test))
         .routes(routes!(webhooks::deliveries))
         .routes(routes!(webhooks::replay))
+        .routes(routes!(messages::edits))
+        .routes(routes!(dm_channels::list, dm_channels::create))
+        .routes(routes!(dm_channels::retrieve, dm_channels::update, dm_channels::delete))
+        .routes(routes!(dm_members::list, dm_members::create))
+        .routes(routes!(dm_members::retrieve, dm_members::update, dm_members::delete))
+        .routes(routes!(support_channels::list, support_channels::create))
+        .routes(routes!(support_channels::retrieve))
+        .routes(routes!(support_channels::resolve))
+        .routes(routes!(support_channels::reopen))
 }
 
 /// The operations under their base, described.

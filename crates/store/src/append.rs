@@ -22,11 +22,12 @@ use crate::conn::Tx;
 use crate::dialect::postgres;
 use crate::direct;
 use crate::error::{MaybeStoreError, StoreError};
+use crate::feeds::FeedTouch;
 use crate::file::DatabaseFile;
 use crate::messages::{HeadBump, NewMessage, Replied};
 use crate::webhook_queue::{self, NewRun};
 use crate::writer::{WriteFuture, outage};
-use crate::{Pools, Store, authority, messages, write_postgres};
+use crate::{Pools, Store, authority, feeds, messages, write_postgres};
 
 /// A transaction that sends messages, with all that a send needs to look at.
 ///
@@ -211,6 +212,15 @@ impl Append<'_> {
         match &mut self.0 {
             Engine::Sqlite(conn) => webhook_queue::direct::insert_runs(conn, runs),
             Engine::Postgres(tx) => tx.insert_webhook_runs(runs).await,
+        }
+    }
+
+    /// Notes that messages were sent to direct messages and support chats, whose heads must have been moved
+    /// before; each of them once.
+    pub async fn touch_feeds(&mut self, touches: &[FeedTouch]) -> Result<(), StoreError> {
+        match &mut self.0 {
+            Engine::Sqlite(conn) => feeds::direct::touch(conn, touches),
+            Engine::Postgres(tx) => tx.touch_feeds(touches).await,
         }
     }
 }

@@ -39,6 +39,8 @@ const OWNS_ANOTHER: &str =
     "SELECT 1 FROM companies WHERE owner_user_id = $2 AND parent_id = $1 AND id <> $3 LIMIT 1";
 const DETACH: &str = "UPDATE companies SET parent_id = NULL, updated_at = $2
      WHERE id = $1 AND parent_id IS NOT NULL RETURNING id";
+const DETACH_FEEDS: &str = "UPDATE feeds SET root_id = company_id
+     WHERE company_id = $1 AND customer_id IS NOT NULL AND deleted_at IS NULL";
 const CHILDREN_DOWN: &str = concat!(
     "SELECT ",
     columns!(),
@@ -90,6 +92,7 @@ pub(crate) const ALL: &[&str] = &[
     LOCK,
     OWNS_ANOTHER,
     DETACH,
+    DETACH_FEEDS,
     CHILDREN_DOWN,
     CHILDREN_UP,
     OWNED_DOWN,
@@ -324,6 +327,7 @@ impl Tx {
     pub async fn detach_company(&mut self, id: CompanyId, at: Timestamp) -> Result<bool, StoreError> {
         let done: Option<String> = on!(self.0, c => sqlx::query_scalar(DETACH)
             .bind(id.to_string()).bind(at.as_millisecond()).fetch_optional(c).await)?;
+        on!(self.0, c => sqlx::query(DETACH_FEEDS).bind(id.to_string()).execute(c).await.map(drop))?;
         Ok(done.is_some())
     }
 }

@@ -59,7 +59,7 @@ pub use companies::{CompanyFilter, CompanyPatch, NewCompany};
 pub use conn::{Conn, Tx};
 pub use error::{Cause, MaybeStoreError, StoreError};
 pub use experiences::{ExperienceFilter, ExperiencePatch, NewExperience};
-pub use feeds::NewFeed;
+pub use feeds::{FeedTouch, NewFeed, SupportFilter};
 pub use idempotency::{Claim, StoredAnswer};
 pub use members::MemberFilter;
 pub use messages::{EventKind, HeadBump, NewMessage, Replied};

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use hallpass_core::channel::ChannelId;
-use hallpass_core::entity::Message;
+use hallpass_core::entity::{Message, MessageEdit};
 use hallpass_core::id::{ApiKeyId, FileId, MessageId, UserId};
 use jiff::Timestamp;
 use sqlx::Row as _;
@@ -52,6 +52,20 @@ const UPDATE: &str = "UPDATE messages SET content = COALESCE($2, content),
 const DELETE: &str = "UPDATE messages SET deleted_at = $2, content = NULL, mentions = NULL, poll = NULL,
          pinned_at = NULL, attachments = NULL
      WHERE id = $1 AND deleted_at IS NULL RETURNING id";
+const DELETE_EDITS: &str = "DELETE FROM message_edits WHERE message_id = $1";
+const DELETE_OF_CHANNEL: &str =
+    "UPDATE messages SET deleted_at = $2, content = NULL, mentions = NULL, poll = NULL,
+         pinned_at = NULL, attachments = NULL
+     WHERE channel_id = $1 AND deleted_at IS NULL";
+const DELETE_EDITS_OF_CHANNEL: &str =
+    "DELETE FROM message_edits WHERE message_id IN (SELECT id FROM messages WHERE channel_id = $1)";
+const KEEP_EDIT: &str = "INSERT INTO message_edits (message_id, n, content, replaced_at)
+     SELECT m.id, (SELECT COALESCE(MAX(e.n), 0) + 1 FROM message_edits e WHERE e.message_id = m.id), m.content, $2
+     FROM messages m WHERE m.id = $1 AND m.deleted_at IS NULL AND m.content IS NOT NULL";
+const EDITS_DOWN: &str = "SELECT n, content, replaced_at FROM message_edits
+     WHERE message_id = $1 AND n < $2 ORDER BY n DESC LIMIT $3";
+const EDITS_UP: &str = "SELECT n, content, replaced_at FROM message_edits
+     WHERE message_id = $1 AND n > $2 ORDER BY n ASC LIMIT $3";
 const BUMP_SEQ: &str = "UPDATE channel_heads SET seq = seq + 1 WHERE channel_id = $1 RETURNING seq";
 const INSERT_HEAD: &str = "INSERT INTO channel_heads (channel_id, position, seq) VALUES ($1, 0, 0)";
 const HEAD: &str = "SELECT position, seq FROM channel_heads WHERE channel_id = $1";
@@ -79,6 +93,12 @@ pub(crate) const ALL: &[&str] = &[
     POSTED_BY_KEY,
     UPDATE,
     DELETE,
+    DELETE_EDITS,
+    DELETE_OF_CHANNEL,
+    DELETE_EDITS_OF_CHANNEL,
+    KEEP_EDIT,
+    EDITS_DOWN,
+    EDITS_UP,
     BUMP_SEQ,
     INSERT_HEAD,
     HEAD,
@@ -98,25 +118,33 @@ pub enum EventKind {
     MessageDeleted,
     MessagePinned,
     ChannelUpdated,
+    ChannelDeleted,
     ExperienceDeleted,
     ReactionCreated,
     ReactionDeleted,
     VoteCast,
     VoteWithdrawn,
+    MemberAdded,
+    MemberUpdated,
+    MemberRemoved,
 }
 
 impl EventKind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 14] = [
         Self::MessageCreated,
         Self::MessageEdited,
         Self::MessageDeleted,
         Self::MessagePinned,
         Self::ChannelUpdated,
+        Self::ChannelDeleted,
         Self::ExperienceDeleted,
         Self::ReactionCreated,
         Self::ReactionDeleted,
         Self::VoteCast,
         Self::VoteWithdrawn,
+        Self::MemberAdded,
+        Self::MemberUpdated,
+        Self::MemberRemoved,
     ];
 
     /// Its name as stored.
@@ -127,11 +155,15 @@ impl EventKind {
             Self::MessageDeleted => "message.deleted",
             Self::MessagePinned => "message.pinned",
             Self::ChannelUpdated => "channel.updated",
+            Self::ChannelDeleted => "channel.deleted",
             Self::ExperienceDeleted => "experience.deleted",
             Self::ReactionCreated => "reaction.created",
             Self::ReactionDeleted => "reaction.deleted",
             Self::VoteCast => "vote.cast",
             Self::VoteWithdrawn => "vote.withdrawn",
+            Self::MemberAdded => "member.added",
+            Self::MemberUpdated => "member.updated",
+            Self::MemberRemoved => "member.removed",
         }
     }
 }
@@ -358,6 +390,25 @@ impl Conn {
         parsed_opt(TABLE, "posted_by_key", &id.to_string(), key.flatten().as_deref())
     }
 
+    /// What a message said before its edits, by their number from the exclusive `from` on.
+    pub async fn list_message_edits(
+        &mut self,
+        id: MessageId,
+        descending: bool,
+        from: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<MessageEdit>, StoreError> {
+        let (statement, open_end) = if descending { (EDITS_DOWN, i64::MAX) } else { (EDITS_UP, i64::MIN) };
+        let rows: Vec<(i64, String, i64)> = on!(self, c => sqlx::query_as(statement)
+            .bind(id.to_string()).bind(from.unwrap_or(open_end)).bind(limit).fetch_all(c).await)?;
+        rows.into_iter()
+            .map(|(n, content, at)| {
+                let replaced_at = time("message_edits", "replaced_at", &id.to_string(), at)?;
+                Ok(MessageEdit { n, content, replaced_at })
+            })
+            .collect()
+    }
+
     /// A channel's counters: `(position, seq)`.
     pub async fn find_head(&mut self, channel: ChannelId) -> Result<Option<(i64, i64)>, StoreError> {
         Ok(on!(self, c => sqlx::query_as(HEAD).bind(channel.to_string()).fetch_optional(c).await)?)
@@ -474,11 +525,34 @@ impl Tx {
         Ok(done.is_some())
     }
 
-    /// Deletes a message, leaving a tombstone without content; `false` if it is not there.
+    /// Keeps what a message says now, about to be replaced. Two edits must not do so at once: the
+    /// channel's head is held, by an event, before.
+    pub async fn keep_message_edit(&mut self, id: MessageId, at: Timestamp) -> Result<(), StoreError> {
+        on!(self.0, c => sqlx::query(KEEP_EDIT).bind(id.to_string()).bind(at.as_millisecond())
+            .execute(c).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Deletes a message and what it said before its edits, leaving a tombstone without content; `false`
+    /// if it is not there.
     pub async fn delete_message(&mut self, id: MessageId, at: Timestamp) -> Result<bool, StoreError> {
         let done: Option<String> = on!(self.0, c => sqlx::query_scalar(DELETE)
             .bind(id.to_string()).bind(at.as_millisecond()).fetch_optional(c).await)?;
+        on!(self.0, c => sqlx::query(DELETE_EDITS).bind(id.to_string()).execute(c).await.map(drop))?;
         Ok(done.is_some())
+    }
+
+    /// Deletes all messages of a channel, as one by one.
+    pub(crate) async fn delete_messages_of(
+        &mut self,
+        channel: ChannelId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        on!(self.0, c => sqlx::query(DELETE_EDITS_OF_CHANNEL).bind(channel.to_string())
+            .execute(c).await.map(drop))?;
+        on!(self.0, c => sqlx::query(DELETE_OF_CHANNEL).bind(channel.to_string()).bind(at.as_millisecond())
+            .execute(c).await.map(drop))?;
+        Ok(())
     }
 
     /// As [`Append::take_cooldown`](crate::Append::take_cooldown).

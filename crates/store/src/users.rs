@@ -55,6 +55,21 @@ const FIND_BY_USERNAME: &str = concat!(
     enrolled!("$1"),
     " ORDER BY COALESCE(u.home_company_id, '') DESC LIMIT 1"
 );
+const FIND_ENROLLED: &str =
+    concat!("SELECT ", columns!(), " FROM users u WHERE u.id = $2 AND ", enrolled!("$1"));
+// Supplied by the company, or proved by the person.
+const FIND_BY_ADDRESS: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM users u WHERE u.home_company_id = $1 AND u.email_key = $2 AND ",
+    enrolled!("$1"),
+    " UNION ALL SELECT ",
+    columns!(),
+    " FROM person_emails e JOIN users u ON u.person_id = e.person_id
+      WHERE e.email_key = $2 AND e.verified_at IS NOT NULL AND ",
+    enrolled!("$1"),
+    " LIMIT 10"
+);
 const FIND_OWN_BY_USERNAME: &str = concat!(
     "SELECT ",
     columns!(),
@@ -129,6 +144,8 @@ pub(crate) const ALL: &[&str] = &[
     FIND_LOCAL_BY_EMAIL,
     FIND_OWN,
     FIND_BY_USERNAME,
+    FIND_ENROLLED,
+    FIND_BY_ADDRESS,
     FIND_OWN_BY_USERNAME,
     SEEN_FROM,
     OVERRIDE,
@@ -244,6 +261,31 @@ impl Conn {
         let row: Option<Row> = on!(self, c => sqlx::query_as(FIND_BY_USERNAME)
             .bind(company.to_string()).bind(username.to_lowercase()).fetch_optional(c).await)?;
         row.map(User::try_from).transpose()
+    }
+
+    /// A user who is enrolled in a company.
+    pub async fn find_enrolled_user(
+        &mut self,
+        company: CompanyId,
+        id: UserId,
+    ) -> Result<Option<User>, StoreError> {
+        let row: Option<Row> = on!(self, c => sqlx::query_as(FIND_ENROLLED)
+            .bind(company.to_string()).bind(id.to_string()).fetch_optional(c).await)?;
+        row.map(User::try_from).transpose()
+    }
+
+    /// Whom an address means inside a company: the user the company made for it, else one whose person
+    /// proved it.
+    pub async fn find_user_by_address(
+        &mut self,
+        company: CompanyId,
+        address: &str,
+    ) -> Result<Option<User>, StoreError> {
+        let rows: Vec<Row> = on!(self, c => sqlx::query_as(FIND_BY_ADDRESS)
+            .bind(company.to_string()).bind(address.to_lowercase()).fetch_all(c).await)?;
+        let mut found = rows.into_iter().map(User::try_from).collect::<Result<Vec<_>, _>>()?;
+        found.sort_by_key(|user| (user.home != Some(company), user.id));
+        Ok(found.into_iter().next())
     }
 
     /// The person's own user who has a server-wide username.

@@ -17,9 +17,9 @@ use hallpass_core::Clock;
 use hallpass_core::authority::Change;
 use hallpass_core::channel::ChannelId;
 use hallpass_core::entity::Message;
-use hallpass_core::id::{ApiKeyId, UserId};
+use hallpass_core::id::{ApiKeyId, FeedId, UserId};
 use hallpass_core::webhook::EventType;
-use hallpass_store::{Append, HeadBump, NewMessage, NewRun, Store, StoreError, Tx};
+use hallpass_store::{Append, FeedTouch, HeadBump, NewMessage, NewRun, Store, StoreError, Tx};
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -50,6 +50,8 @@ pub(crate) struct Pending {
     pub(crate) may_exist: bool,
     /// Whose webhooks are told of it; part of the decision.
     pub(crate) told: Arc<Told>,
+    /// The customer of a support chat writes: it awaits a response again.
+    pub(crate) reopens: bool,
 }
 
 /// What became of a send.
@@ -211,6 +213,7 @@ async fn write_all(mut tx: Append<'_>, batch: &[Pending]) -> Result<Vec<Verdict>
         })
         .collect();
     let mut rows = Vec::with_capacity(batch.len());
+    let mut touches: BTreeMap<FeedId, FeedTouch> = BTreeMap::new();
     for (pending, verdict) in batch.iter().zip(&mut verdicts).filter(|(_, verdict)| verdict.is_none()) {
         let message = &pending.message;
         let place = next.get_mut(&message.channel).ok_or(StoreError::Corrupt {
@@ -235,12 +238,19 @@ async fn write_all(mut tx: Append<'_>, batch: &[Pending]) -> Result<Vec<Verdict>
             attachments: message.attachments.clone(),
             at: message.created_at,
         });
+        if let ChannelId::Feed(feed) = message.channel {
+            touch(&mut touches, feed, pending, place.0);
+        }
         *verdict = Some(Verdict::Stored(Box::new(Message { position: place.0, ..message.clone() })));
     }
     tx.insert_messages(&rows).await?;
     let runs = runs(batch, &rows);
     if !runs.is_empty() {
         tx.insert_webhook_runs(&runs).await?;
+    }
+    // Chat channels are not touched, and most batches have nothing else.
+    if !touches.is_empty() {
+        tx.touch_feeds(&touches.into_values().collect::<Vec<_>>()).await?;
     }
     Ok(verdicts.into_iter().flatten().collect())
 }
@@ -276,6 +286,17 @@ fn runs(batch: &[Pending], rows: &[NewMessage]) -> Vec<NewRun> {
         }));
     }
     runs
+}
+
+/// Notes what a message does to its feed.
+fn touch(touches: &mut BTreeMap<FeedId, FeedTouch>, feed: FeedId, pending: &Pending, position: i64) {
+    let at = pending.message.created_at;
+    let touch = touches.entry(feed).or_insert(FeedTouch { feed, at, reopens: false, readers: Vec::new() });
+    touch.at = touch.at.max(at);
+    touch.reopens |= pending.reopens;
+    let author = pending.message.author;
+    touch.readers.retain(|(user, _)| *user != author);
+    touch.readers.push((author, position));
 }
 
 /// Voids what was decided before its subjects moved. What it leaves stays right until the commit.

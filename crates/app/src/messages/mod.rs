@@ -12,7 +12,7 @@ use hallpass_core::authority::Change;
 use hallpass_core::channel::{ChannelId, Venue};
 use hallpass_core::content::{self, BrokenRule, InvalidContent};
 use hallpass_core::decision::{self, Action, ChannelKind, Place};
-use hallpass_core::entity::{Company, Message, PollOption};
+use hallpass_core::entity::{Company, Message, MessageEdit, PollOption};
 use hallpass_core::id::{MessageId, UserId};
 use hallpass_core::reaction::Tally;
 use hallpass_core::webhook::EventType;
@@ -125,6 +125,7 @@ impl App {
                 // Those who moderate are not slowed down.
                 cooldown_secs: rules.cooldown_secs.filter(|_| !permit.moderates),
                 may_exist: ticket.is_some_and(|ticket| ticket.is_again()),
+                reopens: is_customer(&caller, &channel),
             };
             match self.lanes.send(pending).await? {
                 Verdict::Stored(message) => {
@@ -217,6 +218,7 @@ impl App {
             if let Some(user) =
                 self.store.read().await?.find_user_by_username(channel.company(), name).await?
                 && !users.contains(&user.id)
+                && self.is_there(channel, user.id).await?
             {
                 users.push(user.id);
             }
@@ -365,6 +367,36 @@ impl App {
         Err(AppError::Unavailable("rights change too fast to decide"))
     }
 
+    /// What a message said before its edits, the latest first: for its author and those who moderate the
+    /// channel (extension).
+    ///
+    /// # Errors
+    /// As for [`retrieve_message`](Self::retrieve_message); [`AppError::Forbidden`] for others.
+    pub async fn list_message_edits(
+        &self,
+        caller: &Caller,
+        id: MessageId,
+        page: &PageAsk,
+    ) -> Result<Page<MessageEdit>, AppError> {
+        let (message, channel, moderates) = self.permit_message(caller, Action::ReadMessages, id).await?;
+        if !moderates && !self.is_own(caller, &message).await? {
+            return Err(AppError::Forbidden {
+                code: "not_author",
+                message: "only its author or those who moderate the channel see what a message said before"
+                    .to_owned(),
+            });
+        }
+        let filter = id.to_string();
+        let plan =
+            page.plan(self, "messages.edits", channel.company(), &[&filter], (Direction::Desc, 100))?;
+        let key = |edit: &MessageEdit| Key { at: edit.n, id: String::new() };
+        let list = |scan: Scan| async move {
+            let from = scan.from.map(|key| key.at);
+            self.store.read().await?.list_message_edits(id, scan.descending, from, scan.limit).await
+        };
+        plan.fetch(self, key, list).await
+    }
+
     async fn retrieve_own(&self, channel: &Venue, id: MessageId) -> Result<MessageWithAuthor, AppError> {
         let found = self.store.read().await?.find_message(id).await?;
         let message = found.ok_or(AppError::NotFound("message"))?;
@@ -417,12 +449,18 @@ impl App {
                     }
                     let gone = AppError::NotFound("message");
                     let (id, at) = (change.id, change.at);
-                    let kind = match &change.what {
+                    // The event first: it holds the channel's head, so that of two changes of a message the
+                    // second sees what the first did.
+                    let (kind, seq) = match &change.what {
                         What::Delete => {
+                            let kind = EventKind::MessageDeleted;
+                            let seq = tx.insert_event(change.channel, kind, &id.to_string(), at).await?;
                             if !tx.delete_message(id, at).await? {
                                 return Err(gone);
                             }
-                            EventKind::MessageDeleted
+                            // Behind the channel's head: who reacts meanwhile is before this, or too late.
+                            tx.delete_reactions_of(id).await?;
+                            (kind, seq)
                         }
                         What::Edit { content, mentioned, everyone, pinned } => {
                             let before = tx.find_message(id).await?.ok_or(AppError::NotFound("message"))?;
@@ -436,17 +474,18 @@ impl App {
                                 .as_deref()
                                 .filter(|_| edited)
                                 .map(|text| (text, mentioned.as_slice(), *everyone));
+                            let kind =
+                                if edited { EventKind::MessageEdited } else { EventKind::MessagePinned };
+                            let seq = tx.insert_event(change.channel, kind, &id.to_string(), at).await?;
+                            if edited {
+                                tx.keep_message_edit(id, at).await?;
+                            }
                             if !tx.update_message(id, text, edited, pinned, at).await? {
                                 return Err(gone);
                             }
-                            if edited { EventKind::MessageEdited } else { EventKind::MessagePinned }
+                            (kind, seq)
                         }
                     };
-                    let seq = tx.insert_event(change.channel, kind, &id.to_string(), at).await?;
-                    if kind == EventKind::MessageDeleted {
-                        // Behind the channel's head: who reacts meanwhile is before this, or too late.
-                        tx.delete_reactions_of(id).await?;
-                    }
                     if change.told.any {
                         let (event, change_text) = match kind {
                             EventKind::MessageDeleted => (EventType::MessageDeleted, None),
@@ -512,6 +551,14 @@ pub(crate) fn watched(caller: &Caller, channel: &Venue, told: &Told) -> Vec<Chan
         }
     }
     subjects
+}
+
+/// Whether it is the customer of a support chat who speaks, and not a key in the name of the same user.
+fn is_customer(caller: &Caller, channel: &Venue) -> bool {
+    match channel {
+        Venue::Chat(_) => false,
+        Venue::Feed(feed) => feed.customer.is_some() && feed.customer == caller.user(),
+    }
 }
 
 fn was_deleted() -> AppError {

@@ -6,7 +6,7 @@ use hallpass_app::Shown;
 use hallpass_app::channels::VenueRef;
 use hallpass_app::messages::{EditMessage, MessageWithAuthor, SendMessage};
 use hallpass_core::channel::ChannelId;
-use hallpass_core::entity::PollOption;
+use hallpass_core::entity::{MessageEdit, PollOption};
 use hallpass_core::id::{MessageId, UserId};
 use hallpass_core::reaction::{Mark, Tally};
 use serde::{Deserialize, Serialize};
@@ -315,6 +315,33 @@ pub(crate) async fn update(
         has_attachments: attached(body.attachments.as_deref())?,
     };
     Ok(json(&Viewed(http.app.edit_message(&caller, extract::id("id", &id)?, edit).await?)))
+}
+
+/// What a message said before an edit.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MessageEditView {
+    /// Markdown, as sent.
+    content: String,
+    #[schema(format = DateTime)]
+    replaced_at: String,
+}
+
+/// List what a message said before its edits (extension)
+///
+/// The latest first; for its author and those who moderate the channel.
+#[utoipa::path(get, path = "/messages/{id}/edits", operation_id = "messages.edits", tag = "Messages",
+    params(("id" = String, Path), ("direction" = Option<String>, Query), PageParams),
+    responses((status = 200, body = ListView<MessageEditView>)))]
+pub(crate) async fn edits(
+    State(http): State<Http>,
+    Authed(caller): Authed,
+    Param(id): Param,
+    query: Query,
+) -> Result<Response, ApiError> {
+    let page = http.app.list_message_edits(&caller, extract::id("id", &id)?, &query.page()?).await?;
+    let view =
+        |edit: MessageEdit| MessageEditView { content: edit.content, replaced_at: time(edit.replaced_at) };
+    Ok(json(&ListView::of(page, view)))
 }
 
 /// Delete a message

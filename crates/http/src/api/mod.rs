@@ -3,10 +3,13 @@
 pub(crate) mod access_tokens;
 pub(crate) mod chat_channels;
 pub(crate) mod companies;
+pub(crate) mod dm_channels;
+pub(crate) mod dm_members;
 pub(crate) mod experiences;
 pub(crate) mod members;
 pub(crate) mod messages;
 pub(crate) mod reactions;
+pub(crate) mod support_channels;
 pub(crate) mod users;
 pub(crate) mod webhooks;
 
@@ -57,6 +60,11 @@ pub(crate) struct UrlView {
 
 fn time(at: Timestamp) -> String {
     wire_time(at)
+}
+
+/// A time as the contract has it of direct messages: Unix milliseconds, as text.
+fn millis(at: Timestamp) -> String {
+    at.as_millisecond().to_string()
 }
 
 /// The page parameters every list takes, for the reference.

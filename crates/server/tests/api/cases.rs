@@ -24,6 +24,14 @@ pub(crate) struct Tenant {
     pub(crate) message: String,
     /// Of the user, to the message.
     pub(crate) reaction: String,
+    /// A direct message that the key began with the user, the seats of owner and user, and what the user said.
+    pub(crate) dm: String,
+    pub(crate) dm_seat: String,
+    pub(crate) dm_user_seat: String,
+    pub(crate) dm_message: String,
+    /// The user's support chat, and what they said there.
+    pub(crate) support: String,
+    pub(crate) support_message: String,
     pub(crate) email: String,
     /// A token of the user, and its `jti`.
     pub(crate) token: String,
@@ -50,6 +58,17 @@ pub(crate) async fn tenant(server: &TestServer, name: &str) -> Tenant {
     let message = server.actor(&token).say(&channel, &format!("{name} only")).await.ok();
     let heart = json!({ "resource_id": message["id"], "emoji": ":heart:" });
     let reaction = server.actor(&token).post("/reactions", heart).await.ok();
+    let with = json!({ "company_id": company.id, "with_user_ids": [user], "custom_name": format!("{name} dm") });
+    let dm = text(&key.post("/dm_channels", with).await.ok(), "id").to_owned();
+    let seats = key.get(&format!("/dm_members?channel_id={dm}")).await.ok();
+    let seat_of = |who: &str| {
+        let seats = seats["data"].as_array().expect("members");
+        text(seats.iter().find(|seat| seat["user_id"] == who).expect("a seat"), "id").to_owned()
+    };
+    let customer = json!({ "company_id": company.id, "user_id": user, "custom_name": format!("{name} help") });
+    let support = text(&key.post("/support_channels", customer).await.ok(), "id").to_owned();
+    let dm_message = server.actor(&token).say(&dm, &format!("{name} aside")).await.ok();
+    let support_message = server.actor(&token).say(&support, &format!("{name} asks")).await.ok();
     let body = json!({ "child_company_id": company.id, "role": "moderator" });
     let spare = key.post(&format!("/companies/{}/api_keys", company.id), body).await.ok();
     let hook = key.post("/webhooks", json!({ "url": format!("https://{name}.test/hook") })).await.ok();
@@ -64,6 +83,12 @@ pub(crate) async fn tenant(server: &TestServer, name: &str) -> Tenant {
         app: server.app.builtin_app().to_string(),
         message: text(&message, "id").to_owned(),
         reaction: text(&reaction, "id").to_owned(),
+        dm_seat: seat_of(&company.owner.to_string()),
+        dm_user_seat: seat_of(&user),
+        dm_message: text(&dm_message, "id").to_owned(),
+        support_message: text(&support_message, "id").to_owned(),
+        dm,
+        support,
         jti: claims(&token)["jti"].as_str().expect("a jti").to_owned(),
         spare_key_id: text(&spare, "id").to_owned(),
         delivery: text(&tested, "id").to_owned(),
@@ -170,6 +195,13 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
     let one = |path: String, query: &[(&str, &str)], body: Option<Value>| vec![case("", path, query, body)];
     let Tenant { account, user, member, app, product, experience, channel, message, reaction, email, .. } = t;
     let Tenant { webhook, delivery, .. } = t;
+    let Tenant { owner, dm, dm_seat, dm_user_seat, dm_message, support, support_message, .. } = t;
+    // A message of each kind of channel.
+    let of_each_kind = |rest: &str, body: Option<Value>| {
+        [("", message), ("dm", dm_message), ("support", support_message)]
+            .map(|(form, id)| case(form, format!("messages/{id}{rest}"), &[], body.clone()))
+            .to_vec()
+    };
     match operation {
         "access_tokens.create" => {
             let scopes = json!(["chat:read"]);
@@ -327,6 +359,8 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
         "messages.list" => vec![
             case("", "messages".into(), &[("channel_id", channel)], None),
             case("experience", "messages".into(), &[("channel_id", experience)], None),
+            case("dm", "messages".into(), &[("channel_id", dm)], None),
+            case("support", "messages".into(), &[("channel_id", support)], None),
         ],
         "messages.create" => vec![
             case(
@@ -341,9 +375,20 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
                 &[],
                 Some(json!({ "channel_id": experience, "content": "swept" })),
             ),
+            case(
+                "dm",
+                "messages".into(),
+                &[],
+                Some(json!({ "channel_id": dm, "content": "swept", "replying_to_message_id": dm_message })),
+            ),
+            case(
+                "support",
+                "messages".into(),
+                &[],
+                Some(json!({ "channel_id": support, "content": "swept",
+                             "replying_to_message_id": support_message })),
+            ),
         ],
-        "messages.retrieve" | "messages.delete" => one(format!("messages/{message}"), &[], None),
-        "messages.update" => one(format!("messages/{message}"), &[], Some(json!({ "is_pinned": true }))),
         "reactions.list" => one("reactions".into(), &[("resource_id", message)], None),
         "reactions.create" => {
             one("reactions".into(), &[], Some(json!({ "resource_id": message, "emoji": "🎉" })))
@@ -374,6 +419,56 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
         }
         "webhooks.deliveries" => one(format!("webhooks/{webhook}/deliveries"), &[], None),
         "webhooks.replay" => one(format!("webhooks/{webhook}/deliveries/{delivery}/replay"), &[], None),
+        "messages.retrieve" | "messages.delete" => of_each_kind("", None),
+        "messages.edits" => of_each_kind("/edits", None),
+        "messages.update" => of_each_kind("", Some(json!({ "is_pinned": true }))),
+        "dm_channels.list" => vec![
+            case("", "dm_channels".into(), &[("company_id", &company)], None),
+            case("account", "dm_channels".into(), &[("account_id", &company)], None),
+        ],
+        "dm_channels.create" => [("", "company_id", user), ("account", "account_id", user), ("address", "company_id", email)]
+            .map(|(form, input, who)| {
+                let body = json!({ "with_user_ids": [owner, who], input: company });
+                case(form, "dm_channels".into(), &[], Some(body))
+            })
+            .to_vec(),
+        "dm_channels.retrieve" | "dm_channels.delete" => vec![
+            case("", format!("dm_channels/{dm}"), &[], None),
+            case("support", format!("dm_channels/{support}"), &[], None),
+        ],
+        "dm_channels.update" => [("", dm), ("support", support)]
+            .map(|(form, id)| {
+                case(form, format!("dm_channels/{id}"), &[], Some(json!({ "custom_name": "swept" })))
+            })
+            .to_vec(),
+        "dm_members.list" => vec![
+            case("", "dm_members".into(), &[("channel_id", dm)], None),
+            case("support", "dm_members".into(), &[("channel_id", support)], None),
+        ],
+        "dm_members.create" => {
+            one("dm_members".into(), &[], Some(json!({ "channel_id": dm, "user_id": owner })))
+        }
+        "dm_members.retrieve" => one(format!("dm_members/{dm_seat}"), &[], None),
+        "dm_members.update" => {
+            one(format!("dm_members/{dm_seat}"), &[], Some(json!({ "status": "archived" })))
+        }
+        "dm_members.delete" => one(format!("dm_members/{dm_user_seat}"), &[], None),
+        "support_channels.list" => vec![
+            case("", "support_channels".into(), &[("company_id", &company)], None),
+            case("account", "support_channels".into(), &[("account_id", &company), ("open", "true")], None),
+        ],
+        "support_channels.create" => ["company_id", "account_id"]
+            .map(|input| {
+                let form = if input == "company_id" { "" } else { "account" };
+                let body = json!({ input: company, "user_id": user });
+                case(form, "support_channels".into(), &[], Some(body))
+            })
+            .to_vec(),
+        "support_channels.retrieve" => one(format!("support_channels/{support}"), &[], None),
+        "support_channels.resolve" | "support_channels.reopen" => {
+            let verb = operation.split('.').next_back().unwrap_or_default();
+            one(format!("support_channels/{support}/{verb}"), &[], Some(json!({})))
+        }
         unknown => panic!("{method} {unknown} has no case: add one, and its line in the golden table"),
     }
 }
@@ -383,11 +478,13 @@ pub(crate) fn all_cases(t: &Tenant) -> Vec<Case> {
     let destroys = |name: &str| match name {
         "reactions.delete" | "webhooks.delete" => 1,
         "messages.delete" => 2,
-        "experiences.revoke_access" => 3,
-        "experiences.detach" => 4,
-        "experiences.delete" => 5,
-        "access_tokens.revoke" => 6,
-        "companies.unenrol_member" => 7,
+        "dm_members.delete" => 3,
+        "dm_channels.delete" => 4,
+        "experiences.revoke_access" => 5,
+        "experiences.detach" => 6,
+        "experiences.delete" => 7,
+        "access_tokens.revoke" => 8,
+        "companies.unenrol_member" => 9,
         _ => 0,
     };
     let mut cases: Vec<Case> = hallpass_http::routes_of_api()

@@ -11,11 +11,29 @@ CREATE TABLE feeds (
     by_key          BOOLEAN NOT NULL,
     resolved_at     BIGINT,
     last_message_at BIGINT,
+    -- The company, or the one whose connected account it is.
+    root_id         TEXT COLLATE "C"    NOT NULL,
+    -- Not resolved.
+    is_open         BOOLEAN NOT NULL,
+    -- When something was last said, or it began: the order of lists.
+    active_at       BIGINT NOT NULL,
     created_at      BIGINT NOT NULL,
     updated_at      BIGINT NOT NULL,
     deleted_at      BIGINT
 );
 CREATE UNIQUE INDEX feeds_identity ON feeds (company_id, identity);
+-- The direct messages that keys began, which only keys list.
+CREATE INDEX feeds_by_key ON feeds (company_id, active_at, id)
+    WHERE by_key AND customer_id IS NULL AND deleted_at IS NULL;
+-- The team's inbox: of a company, and of a platform with its connected accounts.
+CREATE INDEX feeds_by_creation ON feeds (company_id, is_open, created_at, id)
+    WHERE customer_id IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX feeds_by_activity ON feeds (company_id, is_open, active_at, id)
+    WHERE customer_id IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX feeds_of_root_by_creation ON feeds (root_id, is_open, created_at, id)
+    WHERE customer_id IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX feeds_of_root_by_activity ON feeds (root_id, is_open, active_at, id)
+    WHERE customer_id IS NOT NULL AND deleted_at IS NULL;
 
 CREATE TABLE feed_members (
     id              TEXT COLLATE "C"    NOT NULL PRIMARY KEY,
@@ -40,3 +58,12 @@ CREATE INDEX feed_members_by_creation ON feed_members (feed_id, created_at, id);
 -- Ids of files, in JSON, and whether anybody ever reacted or voted.
 ALTER TABLE messages ADD COLUMN attachments TEXT COLLATE "C";
 ALTER TABLE messages ADD COLUMN reacted BOOLEAN NOT NULL DEFAULT FALSE;
+
+-- What messages said before they were edited, in order.
+CREATE TABLE message_edits (
+    message_id  TEXT COLLATE "C" NOT NULL,
+    n           BIGINT NOT NULL,
+    content     TEXT COLLATE "C" NOT NULL,
+    replaced_at BIGINT NOT NULL,
+    PRIMARY KEY (message_id, n)
+);

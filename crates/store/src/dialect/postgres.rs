@@ -55,6 +55,27 @@ pub(crate) const INSERT_MESSAGES: &str = "WITH new AS (
          posted_by_key, attachments
      FROM new";
 
+// Nobody else touches several seats of these feeds: their heads are held.
+pub(crate) const TOUCH_FEEDS: &str = "WITH j AS (
+         SELECT value ->> 0 AS c, (value ->> 1)::bigint AS at, (value ->> 2)::boolean AS reopens
+         FROM jsonb_array_elements($1::jsonb)
+     ), r AS (
+         SELECT value ->> 0 AS c, value ->> 1 AS u, (value ->> 2)::bigint AS p
+         FROM jsonb_array_elements($2::jsonb)
+     ), moved AS (
+         UPDATE feeds f SET last_message_at = GREATEST(f.last_message_at, j.at),
+             active_at = GREATEST(f.active_at, j.at),
+             resolved_at = CASE WHEN j.reopens THEN NULL ELSE f.resolved_at END,
+             is_open = f.is_open OR j.reopens
+         FROM j WHERE f.id = j.c AND f.id = ANY (ARRAY(SELECT c FROM j)) AND f.deleted_at IS NULL
+     )
+     UPDATE feed_members s SET active_at = GREATEST(s.active_at, j.at),
+         read_position = GREATEST(s.read_position,
+             (SELECT MAX(r.p) FROM r WHERE r.c = s.feed_id AND r.u = s.user_id)),
+         last_viewed_at = CASE WHEN EXISTS (SELECT 1 FROM r WHERE r.c = s.feed_id AND r.u = s.user_id)
+             THEN GREATEST(s.last_viewed_at, j.at) ELSE s.last_viewed_at END
+     FROM j WHERE s.feed_id = j.c AND s.feed_id = ANY (ARRAY(SELECT c FROM j))";
+
 pub(crate) const MESSAGES_OF_EVENTS: &str = concat!(
     "WITH wanted AS (
          SELECT value ->> 0 AS c, (value ->> 1)::bigint AS a, (value ->> 2)::bigint AS b
@@ -83,6 +104,7 @@ pub(crate) const ALL: &[&str] = &[
     HOLD_AUTHORITY,
     MOVE_AUTHORITY,
     INSERT_MESSAGES,
+    TOUCH_FEEDS,
     TALLIES,
     IS_BEGUN,
     CLOCK,

@@ -11,6 +11,14 @@ pub(crate) const TALLIES: &str = concat!(
     super::sqlite_texts!("$1"),
     " AS wanted CROSS JOIN reaction_counts c ON c.message_id = wanted.id"
 );
+pub(crate) const TOUCH_FEEDS: &str = "UPDATE feeds SET
+         last_message_at = MAX(COALESCE(last_message_at, j.at), j.at), active_at = MAX(active_at, j.at),
+         resolved_at = CASE WHEN j.reopens THEN NULL ELSE resolved_at END,
+         is_open = CASE WHEN j.reopens THEN 1 ELSE is_open END
+     FROM (SELECT value ->> 0 AS c, value ->> 1 AS at, value ->> 2 AS reopens FROM json_each($1)) AS j
+     WHERE id = j.c AND deleted_at IS NULL";
+pub(crate) const TOUCH_SEATS: &str = "UPDATE feed_members SET active_at = MAX(active_at, j.at)
+     FROM (SELECT value ->> 0 AS c, value ->> 1 AS at FROM json_each($1)) AS j WHERE feed_id = j.c";
 
 /// Whether a migration ever ran.
 pub(crate) const IS_BEGUN: &str =
@@ -36,5 +44,4 @@ pub(crate) const PUT_DELIVERIES: &str =
          attempts = excluded.attempts, status = excluded.status, error = excluded.error,
          attempted_at = excluded.attempted_at, next_at = excluded.next_at";
 
-pub(crate) const ALL: &[&str] =
-    &[BUMP_HEADS, TALLIES, IS_BEGUN, MESSAGES_OF_EVENTS, DELETE_RUNS, PUT_DELIVERIES];
+pub(crate) const ALL: &[&str] = &[BUMP_HEADS, TALLIES, TOUCH_FEEDS, TOUCH_SEATS, IS_BEGUN, MESSAGES_OF_EVENTS, DELETE_RUNS, PUT_DELIVERIES];

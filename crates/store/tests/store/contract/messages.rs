@@ -16,6 +16,7 @@ on_both! {
     pages_walk_both_ways_and_are_stable,
     events_follow_each_other_without_gaps,
     cooldowns_remember_the_last_post,
+    what_was_said_before_an_edit_is_kept_until_the_message_goes,
 }
 
 async fn send(db: &Db, messages: Vec<NewMessage>) -> Result<(), StoreError> {
@@ -265,17 +266,21 @@ async fn events_follow_each_other_without_gaps(db: &Db) {
         EventKind::ChannelUpdated,
         EventKind::ExperienceDeleted,
         EventKind::MessageCreated,
+        EventKind::ChannelDeleted,
+        EventKind::MemberAdded,
+        EventKind::MemberUpdated,
+        EventKind::MemberRemoved,
     ];
     for (n, kind) in (3_i64..).zip(kinds) {
         let seq = commit!(db, tx => tx.insert_event(channel, kind, "subject", at(n)));
         assert_eq!(seq, n);
     }
-    assert_eq!(db.read().await.find_head(channel).await.unwrap(), Some((2, 8)));
-    let events = db.read().await.list_events(channel, 2, 4).await.unwrap();
+    assert_eq!(db.read().await.find_head(channel).await.unwrap(), Some((2, 12)));
+    let events = db.read().await.list_events(channel, 2, 9).await.unwrap();
     let expected: Vec<_> =
-        (3..).zip(kinds).take(4).map(|(seq, kind)| (seq, kind, "subject".to_owned())).collect();
+        (3..).zip(kinds).take(9).map(|(seq, kind)| (seq, kind, "subject".to_owned())).collect();
     assert_eq!(events, expected);
-    assert_eq!(db.read().await.list_events(channel, 8, 4).await.unwrap(), []);
+    assert_eq!(db.read().await.list_events(channel, 12, 4).await.unwrap(), []);
 }
 
 async fn cooldowns_remember_the_last_post(db: &Db) {
@@ -299,4 +304,27 @@ async fn cooldowns_remember_the_last_post(db: &Db) {
         let since = append!(db, tx => tx.take_cooldown(channel, user(who), 10, at(time)));
         assert_eq!(since, waits_since.map(|time| millis(at(time))), "{who} at {time}");
     }
+}
+
+async fn what_was_said_before_an_edit_is_kept_until_the_message_goes(db: &Db) {
+    let acme = db.acme().await;
+    let channel = db.channel(1, acme).await;
+    send(db, vec![new_message(1, channel, 1, user(1)), new_message(2, channel, 2, user(1))]).await.unwrap();
+    for (n, text) in [(1, "one"), (2, "two"), (3, "three")] {
+        commit!(db, tx => tx.keep_message_edit(post(1), at(n)));
+        assert!(commit!(db, tx => tx.update_message(post(1), Some((text, &[], false)), true, None, at(n))));
+    }
+    commit!(db, tx => tx.keep_message_edit(post(2), at(9)));
+    commit!(db, tx => tx.keep_message_edit(post(7), at(9)));
+    let edits = async |descending, from, limit| {
+        let found = db.read().await.list_message_edits(post(1), descending, from, limit).await.unwrap();
+        found.into_iter().map(|edit| (edit.n, edit.content, edit.replaced_at)).collect::<Vec<_>>()
+    };
+    let kept = |n: i64, text: &str| (n, text.to_owned(), at(n));
+    assert_eq!(edits(true, None, 9).await, [kept(3, "two"), kept(2, "one"), kept(1, "message 1")]);
+    assert_eq!(edits(false, Some(1), 1).await, [kept(2, "one")]);
+    assert_eq!(edits(true, Some(2), 9).await, [kept(1, "message 1")]);
+    assert!(commit!(db, tx => tx.delete_message(post(1), at(9))));
+    assert_eq!(edits(true, None, 9).await, []);
+    assert_eq!(db.number("SELECT COUNT(*) FROM message_edits").await, 1);
 }

@@ -16,6 +16,7 @@ on_both! {
     overrides_are_shown_in_one_company_only,
     lists_show_the_enrolled_by_what_is_shown_there,
     lists_are_stable_under_changes,
+    an_address_means_whom_the_company_knows_by_it,
 }
 
 async fn a_user_comes_back_as_stored(db: &Db) {
@@ -254,4 +255,43 @@ async fn lists_are_stable_under_changes(db: &Db) {
             commit!(db, tx => tx.insert_member(id, acme, user(n), at(60)));
         }
     }
+}
+
+async fn an_address_means_whom_the_company_knows_by_it(db: &Db) {
+    let acme = db.acme().await;
+    let other = db.company(2, 1, None).await;
+    let person = PersonId::from_bits(5);
+    let proved = "Zoe@Example.com";
+    commit!(db, tx => tx.insert_person(person, proved, "phc", at(0)));
+    let own = NewUser { person: Some(person), ..new_user(10, None) };
+    let supplied =
+        |n, home, email: &str| NewUser { email: Some(email.to_owned()), ..new_user(n, Some(home)) };
+    for new in [
+        own,
+        supplied(11, acme, "ann@example.com"),
+        supplied(12, other, "ben@example.com"),
+        supplied(13, acme, "zoe@example.com"),
+    ] {
+        commit!(db, new, tx => tx.insert_user(new, at(0)));
+    }
+    let means = async |company, address: &str| {
+        let found = db.read().await.find_user_by_address(company, address).await.unwrap();
+        found.map(|user| user.id)
+    };
+    let is_there =
+        async |company, n| db.read().await.find_enrolled_user(company, user(n)).await.unwrap().is_some();
+    assert_eq!(means(acme, "ann@example.com").await, None, "nobody is enrolled");
+    assert!(!is_there(acme, 11).await);
+    db.join(acme, [10, 11, 12]).await;
+    assert!(is_there(acme, 11).await && !is_there(other, 11).await && !is_there(acme, 13).await);
+    assert_eq!(means(acme, "ANN@example.com").await, Some(user(11)));
+    assert_eq!(means(acme, "zoe@EXAMPLE.com").await, Some(user(10)));
+    // Another company supplied it, or nobody proved it.
+    assert_eq!(means(acme, "ben@example.com").await, None);
+    assert_eq!(means(other, "zoe@example.com").await, None);
+    assert_eq!(means(acme, "@").await, None);
+    db.join(acme, [13]).await;
+    assert_eq!(means(acme, "zoe@example.com").await, Some(user(13)), "the company's own user first");
+    commit!(db, tx => tx.revoke_member(acme, user(11), at(20)));
+    assert_eq!(means(acme, "ann@example.com").await, None);
 }
