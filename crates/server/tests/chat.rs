@@ -5,6 +5,9 @@
 mod chat {
     mod batches;
     mod channels;
+    mod conversations;
+    mod direct_messages;
+    mod edits;
     mod experiences;
     mod gate;
     mod messages;
@@ -16,5 +19,6 @@ mod chat {
     mod races;
     mod reactions;
     mod rules;
+    mod support;
     mod venues;
 }

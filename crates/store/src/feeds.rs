@@ -161,10 +161,11 @@ const REMOVE_MEMBER: &str = "DELETE FROM feed_members WHERE feed_id = $1 AND use
 const DELETE: &str = "UPDATE feeds SET deleted_at = $2, updated_at = $2, identity = NULL, custom_name = NULL
      WHERE id = $1 AND deleted_at IS NULL RETURNING id";
 const REMOVE_MEMBERS: &str = "DELETE FROM feed_members WHERE feed_id = $1";
-pub(crate) const MARK_READ: &str = "UPDATE feed_members SET
-         read_position = CASE WHEN read_position < $3 THEN $3 ELSE read_position END,
-         last_viewed_at = CASE WHEN COALESCE(last_viewed_at, 0) < $4 THEN $4 ELSE last_viewed_at END
-     WHERE feed_id = $1 AND user_id = $2 AND (read_position < $3 OR COALESCE(last_viewed_at, 0) < $4)
+// In the order of the numbers, which is all that direct calls go by.
+const MARK_READ: &str = "UPDATE feed_members SET
+         read_position = CASE WHEN read_position < $1 THEN $1 ELSE read_position END,
+         last_viewed_at = CASE WHEN COALESCE(last_viewed_at, 0) < $2 THEN $2 ELSE last_viewed_at END
+     WHERE feed_id = $3 AND user_id = $4 AND (read_position < $1 OR COALESCE(last_viewed_at, 0) < $2)
      RETURNING id";
 
 pub(crate) const ALL: &[&str] = &[
@@ -253,6 +254,9 @@ struct Row {
 }
 
 const TABLE: &str = "feeds";
+mod seats {
+    pub(super) const TABLE: &str = "feed_members";
+}
 
 impl TryFrom<Row> for Feed {
     type Error = StoreError;
@@ -287,17 +291,15 @@ struct MemberRow {
     created_at: i64,
 }
 
-const SEAT_TABLE: &str = "feed_members";
-
 impl TryFrom<MemberRow> for FeedMember {
     type Error = StoreError;
     fn try_from(row: MemberRow) -> Result<Self, StoreError> {
         let id = &row.id;
-        let corrupt = |column| StoreError::Corrupt { table: SEAT_TABLE, column, id: id.clone() };
+        let corrupt = |column| StoreError::Corrupt { table: seats::TABLE, column, id: id.clone() };
         Ok(Self {
-            id: parsed(SEAT_TABLE, "id", id, id)?,
-            feed: parsed(SEAT_TABLE, "feed_id", id, &row.feed_id)?,
-            user: parsed(SEAT_TABLE, "user_id", id, &row.user_id)?,
+            id: parsed(seats::TABLE, "id", id, id)?,
+            feed: parsed(seats::TABLE, "feed_id", id, &row.feed_id)?,
+            user: parsed(seats::TABLE, "user_id", id, &row.user_id)?,
             admin: row.is_admin,
             status: FeedStatus::parse(&row.status).ok_or_else(|| corrupt("status"))?,
             notifications: Notifications::parse(&row.notifications)
@@ -305,9 +307,9 @@ impl TryFrom<MemberRow> for FeedMember {
             read_position: row.read_position,
             last_viewed_at: row
                 .last_viewed_at
-                .map(|at| time(SEAT_TABLE, "last_viewed_at", id, at))
+                .map(|at| time(seats::TABLE, "last_viewed_at", id, at))
                 .transpose()?,
-            created_at: time(SEAT_TABLE, "created_at", id, row.created_at)?,
+            created_at: time(seats::TABLE, "created_at", id, row.created_at)?,
         })
     }
 }
@@ -337,7 +339,7 @@ impl Conn {
         let seats: Vec<(String, bool)> =
             on!(self, c => sqlx::query_as(SEATS).bind(id.to_string()).fetch_all(c).await)?;
         for (user, admin) in seats {
-            let user = parsed(SEAT_TABLE, "user_id", &id.to_string(), &user)?;
+            let user = parsed(seats::TABLE, "user_id", &id.to_string(), &user)?;
             feed.members.push(FeedSeat { user, admin });
         }
         Ok(Some(feed))
@@ -559,7 +561,7 @@ impl Tx {
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         let done: Option<String> = on!(self.0, c => sqlx::query_scalar(MARK_READ)
-            .bind(feed.to_string()).bind(user.to_string()).bind(position).bind(at.as_millisecond())
+            .bind(position).bind(at.as_millisecond()).bind(feed.to_string()).bind(user.to_string())
             .fetch_optional(c).await)?;
         Ok(done.is_some())
     }
@@ -591,8 +593,8 @@ pub(crate) mod direct {
         let mut mark = conn.prepare_cached(MARK_READ)?;
         for touch in touches {
             for (user, position) in &touch.readers {
-                let ids = (touch.feed.to_string(), user.to_string());
-                let _moved = mark.exists((ids.0, ids.1, position, touch.at.as_millisecond()))?;
+                let (at, feed) = (touch.at.as_millisecond(), touch.feed.to_string());
+                let _moved = mark.exists((position, at, feed, user.to_string()))?;
             }
         }
         Ok(())

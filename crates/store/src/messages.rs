@@ -59,6 +59,11 @@ const DELETE_OF_CHANNEL: &str =
      WHERE channel_id = $1 AND deleted_at IS NULL";
 const DELETE_EDITS_OF_CHANNEL: &str =
     "DELETE FROM message_edits WHERE message_id IN (SELECT id FROM messages WHERE channel_id = $1)";
+// Their reactions go as those of one message with too many do: by and by.
+const DELETE_COUNTS_OF_CHANNEL: &str = "DELETE FROM reaction_counts
+     WHERE message_id IN (SELECT id FROM messages WHERE channel_id = $1 AND reacted)";
+const LEAVE_DEBRIS_OF_CHANNEL: &str = "INSERT INTO reaction_debris (message_id)
+     SELECT id FROM messages WHERE channel_id = $1 AND reacted ON CONFLICT (message_id) DO NOTHING";
 const KEEP_EDIT: &str = "INSERT INTO message_edits (message_id, n, content, replaced_at)
      SELECT m.id, (SELECT COALESCE(MAX(e.n), 0) + 1 FROM message_edits e WHERE e.message_id = m.id), m.content, $2
      FROM messages m WHERE m.id = $1 AND m.deleted_at IS NULL AND m.content IS NOT NULL";
@@ -96,6 +101,8 @@ pub(crate) const ALL: &[&str] = &[
     DELETE_EDITS,
     DELETE_OF_CHANNEL,
     DELETE_EDITS_OF_CHANNEL,
+    DELETE_COUNTS_OF_CHANNEL,
+    LEAVE_DEBRIS_OF_CHANNEL,
     KEEP_EDIT,
     EDITS_DOWN,
     EDITS_UP,
@@ -548,9 +555,11 @@ impl Tx {
         channel: ChannelId,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        on!(self.0, c => sqlx::query(DELETE_EDITS_OF_CHANNEL).bind(channel.to_string())
-            .execute(c).await.map(drop))?;
-        on!(self.0, c => sqlx::query(DELETE_OF_CHANNEL).bind(channel.to_string()).bind(at.as_millisecond())
+        let id = channel.to_string();
+        for statement in [DELETE_EDITS_OF_CHANNEL, DELETE_COUNTS_OF_CHANNEL, LEAVE_DEBRIS_OF_CHANNEL] {
+            on!(self.0, c => sqlx::query(statement).bind(&id).execute(c).await.map(drop))?;
+        }
+        on!(self.0, c => sqlx::query(DELETE_OF_CHANNEL).bind(&id).bind(at.as_millisecond())
             .execute(c).await.map(drop))?;
         Ok(())
     }

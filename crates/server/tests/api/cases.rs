@@ -58,14 +58,16 @@ pub(crate) async fn tenant(server: &TestServer, name: &str) -> Tenant {
     let message = server.actor(&token).say(&channel, &format!("{name} only")).await.ok();
     let heart = json!({ "resource_id": message["id"], "emoji": ":heart:" });
     let reaction = server.actor(&token).post("/reactions", heart).await.ok();
-    let with = json!({ "company_id": company.id, "with_user_ids": [user], "custom_name": format!("{name} dm") });
+    let with =
+        json!({ "company_id": company.id, "with_user_ids": [user], "custom_name": format!("{name} dm") });
     let dm = text(&key.post("/dm_channels", with).await.ok(), "id").to_owned();
     let seats = key.get(&format!("/dm_members?channel_id={dm}")).await.ok();
     let seat_of = |who: &str| {
         let seats = seats["data"].as_array().expect("members");
         text(seats.iter().find(|seat| seat["user_id"] == who).expect("a seat"), "id").to_owned()
     };
-    let customer = json!({ "company_id": company.id, "user_id": user, "custom_name": format!("{name} help") });
+    let customer =
+        json!({ "company_id": company.id, "user_id": user, "custom_name": format!("{name} help") });
     let support = text(&key.post("/support_channels", customer).await.ok(), "id").to_owned();
     let dm_message = server.actor(&token).say(&dm, &format!("{name} aside")).await.ok();
     let support_message = server.actor(&token).say(&support, &format!("{name} asks")).await.ok();
@@ -426,12 +428,14 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
             case("", "dm_channels".into(), &[("company_id", &company)], None),
             case("account", "dm_channels".into(), &[("account_id", &company)], None),
         ],
-        "dm_channels.create" => [("", "company_id", user), ("account", "account_id", user), ("address", "company_id", email)]
-            .map(|(form, input, who)| {
-                let body = json!({ "with_user_ids": [owner, who], input: company });
-                case(form, "dm_channels".into(), &[], Some(body))
-            })
-            .to_vec(),
+        "dm_channels.create" => {
+            [("", "company_id", user), ("account", "account_id", user), ("address", "company_id", email)]
+                .map(|(form, input, who)| {
+                    let body = json!({ "with_user_ids": [owner, who], input: company });
+                    case(form, "dm_channels".into(), &[], Some(body))
+                })
+                .to_vec()
+        }
         "dm_channels.retrieve" | "dm_channels.delete" => vec![
             case("", format!("dm_channels/{dm}"), &[], None),
             case("support", format!("dm_channels/{support}"), &[], None),

@@ -6,6 +6,9 @@ import "./members.test.ts";
 import "./experiences.test.ts";
 import "./chat-channels.test.ts";
 import "./messages.test.ts";
+import "./dm-channels.test.ts";
+import "./dm-members.test.ts";
+import "./support-channels.test.ts";
 import "./pagination.test.ts";
 import "./errors.test.ts";
 import "./guide.test.ts";
@@ -43,6 +46,19 @@ const delivered = [
   "messages.retrieve",
   "messages.update",
   "messages.delete",
+  "dm_channels.list",
+  "dm_channels.create",
+  "dm_channels.retrieve",
+  "dm_channels.update",
+  "dm_channels.delete",
+  "dm_members.list",
+  "dm_members.create",
+  "dm_members.retrieve",
+  "dm_members.update",
+  "dm_members.delete",
+  "support_channels.list",
+  "support_channels.create",
+  "support_channels.retrieve",
 ];
 
 it("every delivered operation was called through the official SDK", async () => {
