@@ -44,4 +44,13 @@ pub(crate) const PUT_DELIVERIES: &str =
          attempts = excluded.attempts, status = excluded.status, error = excluded.error,
          attempted_at = excluded.attempted_at, next_at = excluded.next_at";
 
-pub(crate) const ALL: &[&str] = &[BUMP_HEADS, TALLIES, TOUCH_FEEDS, TOUCH_SEATS, IS_BEGUN, MESSAGES_OF_EVENTS, DELETE_RUNS, PUT_DELIVERIES];
+pub(crate) const ALL: &[&str] = &[
+    BUMP_HEADS,
+    TALLIES,
+    TOUCH_FEEDS,
+    TOUCH_SEATS,
+    IS_BEGUN,
+    MESSAGES_OF_EVENTS,
+    DELETE_RUNS,
+    PUT_DELIVERIES,
+];
