@@ -6,7 +6,8 @@ use hallpass_core::authority::Change;
 use hallpass_core::clock::Entropy;
 use hallpass_core::decision::Action;
 use hallpass_core::entity::{Company, User};
-use hallpass_core::id::{AuthorizedUserId, CompanyId, MemberId, UserId};
+use hallpass_core::file::FileUse;
+use hallpass_core::id::{AuthorizedUserId, CompanyId, FileId, MemberId, UserId};
 use hallpass_core::role::Role;
 use hallpass_core::webhook::EventType;
 use hallpass_store::{CompanyFilter, CompanyPatch, Key, NewCompany, NewUser, Tx};
@@ -14,6 +15,7 @@ use jiff::Timestamp;
 
 use crate::caller::Caller;
 use crate::error::AppError;
+use crate::files::{Shape, forget_picture, use_picture};
 use crate::page::{Direction, Page, PageAsk};
 use crate::profiles::Shown;
 use crate::webhooks::Subject;
@@ -32,6 +34,7 @@ pub struct CreateCompany {
     pub metadata: Option<String>,
     pub country: Option<String>,
     pub send_customer_emails: Option<bool>,
+    pub logo: Option<FileId>,
 }
 
 /// A company with its owner as shown in it.
@@ -42,6 +45,10 @@ pub struct CompanyWithOwner {
     pub owner: Arc<Shown>,
     /// The address the owner's company supplied.
     pub owner_email: Option<String>,
+    /// The address of its logo.
+    pub logo: Option<String>,
+    /// The address of its banner.
+    pub banner: Option<String>,
 }
 
 /// Which companies a list shows.
@@ -92,6 +99,9 @@ impl App {
         let by = self.may_create_company(caller, ask.parent).await?;
         if ask.parent.is_some() && ask.email.is_none() {
             return Err(AppError::missing("email"));
+        }
+        if let Some(logo) = ask.logo {
+            self.adopt_image(caller, "logo", logo, Shape::Squares).await?;
         }
         let id = self.make_company(ask, by, ticket).await?;
         self.describe(id).await
@@ -217,7 +227,8 @@ impl App {
     async fn with_owner(&self, company: Company) -> Result<CompanyWithOwner, AppError> {
         let owner = self.shown(company.id, company.owner).await?;
         let owner_email = self.user(company.owner).await?.and_then(|user| user.email.clone());
-        Ok(CompanyWithOwner { company: Arc::new(company), owner, owner_email })
+        let [logo, banner] = [company.logo, company.banner].map(|id| id.map(|id| self.picture_url(id)));
+        Ok(CompanyWithOwner { company: Arc::new(company), owner, owner_email, logo, banner })
     }
 
     /// Companies by creation: the connected accounts of a parent, or the caller's own.
@@ -282,6 +293,12 @@ impl App {
         if patch == CompanyPatch::default() {
             return self.describe(id).await;
         }
+        if let Some(Some(logo)) = patch.logo {
+            self.adopt_image(caller, "logo", logo, Shape::Squares).await?;
+        }
+        if let Some(Some(banner)) = patch.banner {
+            self.adopt_image(caller, "banner_image", banner, Shape::Banner).await?;
+        }
         let n = self
             .store
             .write((id, patch, self.clock.now()), |(id, patch, at), tx| {
@@ -292,6 +309,12 @@ impl App {
                         return Err(AppError::unprocessable("route_taken", "route", "this route is taken"));
                     }
                     tx.update_company(*id, patch, *at).await?;
+                    if let Some(logo) = patch.logo {
+                        use_picture(tx, FileUse::Logo(*id), logo, *at).await?;
+                    }
+                    if let Some(banner) = patch.banner {
+                        use_picture(tx, FileUse::Banner(*id), banner, *at).await?;
+                    }
                     App::note(tx, &[(Change::Company(*id), false)], *at).await
                 })
             })
@@ -349,6 +372,7 @@ impl App {
                         && tx.revoke_member(parent, company.owner, *at).await?
                     {
                         tx.revoke_all_experience_access(parent, company.owner).await?;
+                        forget_picture(tx, parent, company.owner, *at).await?;
                         changes.push((Change::Standing(parent, company.owner), true));
                     }
                     App::note(tx, &changes, *at).await
@@ -391,6 +415,11 @@ async fn create(creation: &Creation, tx: &mut Tx) -> Result<(), AppError> {
         *at,
     )
     .await?;
+    if let Some(logo) = ask.logo {
+        let patch = CompanyPatch { logo: Some(Some(logo)), ..CompanyPatch::default() };
+        tx.update_company(ids.company, &patch, *at).await?;
+        use_picture(tx, FileUse::Logo(ids.company), Some(logo), *at).await?;
+    }
     tx.update_team_role(ids.team, ids.company, owner, Role::Owner, *at).await?;
     if let Some(parent) = ask.parent {
         if tx.insert_member(ids.member, parent, owner, *at).await? {

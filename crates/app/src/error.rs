@@ -69,6 +69,12 @@ pub enum AppError {
         /// Trying the same again cannot help.
         permanent: bool,
     },
+    /// Longer than it may be.
+    #[error("longer than {limit_bytes} bytes")]
+    TooLarge {
+        /// What it may be.
+        limit_bytes: u64,
+    },
     /// Too many of these.
     #[error("too many requests")]
     RateLimited {

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use hallpass_core::authority::Change;
 use hallpass_core::decision::{Action, ChannelKind, Place, decide};
 use hallpass_core::entity::{ChannelRules, Company, Experience, Product};
-use hallpass_core::id::{AppId, ChatFeedId, CompanyId, ExperienceId, ProductId, UserId};
-use hallpass_store::{EventKind, ExperienceFilter, ExperiencePatch, Key, NewExperience};
+use hallpass_core::file::FileUse;
+use hallpass_core::id::{AppId, ChatFeedId, CompanyId, ExperienceId, FileId, ProductId, UserId};
+use hallpass_store::{EventKind, ExperienceFilter, ExperiencePatch, Key, NewExperience, Tx};
 use jiff::Timestamp;
 
 use crate::caller::Caller;
 use crate::companies::time_bounds;
 use crate::error::AppError;
+use crate::files::{Shape, use_picture};
 use crate::page::{Direction, Page, PageAsk};
 use crate::{App, Ticket};
 
@@ -25,6 +27,7 @@ pub struct CreateExperience {
     pub name: Option<String>,
     /// Private if not said.
     pub public: Option<bool>,
+    pub picture: Option<FileId>,
 }
 
 /// Which experiences a list shows.
@@ -60,6 +63,9 @@ impl App {
         ticket: Option<Ticket>,
     ) -> Result<ExperienceDetails, AppError> {
         self.permit(caller, Action::CreateExperience, ask.company, None, "company").await?;
+        if let Some(picture) = ask.picture {
+            self.adopt_image(caller, "logo", picture, Shape::Squares).await?;
+        }
         let id = self.make_experience(ask, ticket).await?;
         self.experience_details(id).await
     }
@@ -113,12 +119,13 @@ impl App {
         let id = new.id;
         let again = ticket.is_some_and(|ticket| ticket.is_again());
         self.store
-            .write((new, channel, at, again), |(new, channel, at, again), tx| {
+            .write((new, channel, at, again, ask.picture), |(new, channel, at, again, picture), tx| {
                 Box::pin(async move {
                     if *again && tx.find_experience(new.id).await?.is_some() {
                         return Ok(());
                     }
                     tx.insert_experience(new, *at).await?;
+                    show_picture(tx, new.id, *picture, *at).await?;
                     if let Some(channel) = channel {
                         tx.insert_channel(*channel, new.company, new.id, &ChannelRules::default(), *at)
                             .await?;
@@ -245,6 +252,9 @@ impl App {
         if patch == ExperiencePatch::default() {
             return self.experience_details(id).await;
         }
+        if let Some(Some(picture)) = patch.picture {
+            self.adopt_image(caller, "logo", picture, Shape::Squares).await?;
+        }
         let n = self
             .store
             .write((id, patch, self.clock.now()), |(id, patch, at), tx| {
@@ -253,6 +263,9 @@ impl App {
                     let n = App::note(tx, &[(Change::Experience(*id), false)], *at).await?;
                     if !tx.update_experience(*id, patch, *at).await? {
                         return Err(AppError::NotFound("experience"));
+                    }
+                    if let Some(picture) = patch.picture {
+                        use_picture(tx, FileUse::Experience(*id), picture, *at).await?;
                     }
                     if let Some(channel) = tx.find_channel_of(*id).await? {
                         tx.insert_event(
@@ -286,6 +299,7 @@ impl App {
                     if !tx.delete_experience(*id, *at).await? {
                         return Err(AppError::NotFound("experience"));
                     }
+                    use_picture(tx, FileUse::Experience(*id), None, *at).await?;
                     if let Some(channel) = channel {
                         tx.insert_event(
                             channel.id.into(),
@@ -368,19 +382,23 @@ impl App {
         let copy_id = copy.id;
         let again = ticket.is_some_and(|ticket| ticket.is_again());
         self.store
-            .write((id, copy, feed, at, again), |(id, copy, feed, at, again), tx| {
-                Box::pin(async move {
-                    if *again && tx.find_experience(copy.id).await?.is_some() {
-                        return Ok(());
-                    }
-                    tx.insert_experience(copy, *at).await?;
-                    tx.copy_experience_products(*id, copy.id, *at).await?;
-                    if let Some(channel) = tx.find_channel_of(*id).await? {
-                        tx.insert_channel(*feed, copy.company, copy.id, &channel.rules, *at).await?;
-                    }
-                    Ok::<_, AppError>(())
-                })
-            })
+            .write(
+                (id, copy, feed, at, again, original.picture),
+                |(id, copy, feed, at, again, picture), tx| {
+                    Box::pin(async move {
+                        if *again && tx.find_experience(copy.id).await?.is_some() {
+                            return Ok(());
+                        }
+                        tx.insert_experience(copy, *at).await?;
+                        show_picture(tx, copy.id, *picture, *at).await?;
+                        tx.copy_experience_products(*id, copy.id, *at).await?;
+                        if let Some(channel) = tx.find_channel_of(*id).await? {
+                            tx.insert_channel(*feed, copy.company, copy.id, &channel.rules, *at).await?;
+                        }
+                        Ok::<_, AppError>(())
+                    })
+                },
+            )
             .await?;
         self.experience_details(copy_id).await
     }
@@ -436,4 +454,19 @@ impl App {
             .await?;
         self.settle(n).await
     }
+}
+
+/// Gives a new experience its picture.
+async fn show_picture(
+    tx: &mut Tx,
+    id: ExperienceId,
+    picture: Option<FileId>,
+    at: Timestamp,
+) -> Result<(), AppError> {
+    if picture.is_none() {
+        return Ok(());
+    }
+    let patch = ExperiencePatch { picture: Some(picture), ..ExperiencePatch::default() };
+    tx.update_experience(id, &patch, at).await?;
+    use_picture(tx, FileUse::Experience(id), picture, at).await
 }

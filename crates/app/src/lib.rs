@@ -17,6 +17,7 @@ pub mod direct_messages;
 mod error;
 pub mod experiences;
 pub mod feeds;
+pub mod files;
 mod idempotency;
 pub mod keyring;
 mod limits;
@@ -54,6 +55,7 @@ pub use profiles::Shown;
 
 use authority::Authority;
 use cache::Cache;
+use files::FileStorage;
 use keyring::{Keyring, KeyringParts};
 use messages::lane::Lanes;
 use webhooks::Dispatcher;
@@ -87,6 +89,8 @@ pub struct AppParts {
     pub publish_ahead: SignedDuration,
     /// What webhooks need.
     pub webhooks: webhooks::WebhookParts,
+    /// Where files go.
+    pub files: FileStorage,
 }
 
 /// The application. Cheap to clone.
@@ -129,6 +133,7 @@ pub struct Inner {
     pub(crate) feeds: Cache<ExperienceId, ChatFeedId>,
     pub(crate) seated: Cache<FeedId, Arc<Feed>>,
     pub(crate) access: Cache<(ExperienceId, UserId), ()>,
+    pub(crate) files: files::Files,
     pub(crate) used_keys: parking_lot::Mutex<ahash::AHashMap<ApiKeyId, Timestamp>>,
 }
 
@@ -200,6 +205,7 @@ impl App {
             feeds: Cache::new(&authority, 20_000),
             seated: Cache::new(&authority, 50_000),
             access: Cache::new(&authority, 100_000),
+            files: files::Files::new(parts.files, &parts.master, &issuer),
             used_keys: parking_lot::Mutex::default(),
             store: parts.store,
             clock: parts.clock,
@@ -228,7 +234,8 @@ impl App {
         tokio::join!(log, chores, self.run_webhooks());
     }
 
-    /// Housekeeping: last uses of keys, old authority entries and idempotency keys, retiring keys.
+    /// Housekeeping: last uses of keys, old authority entries and idempotency keys, retiring keys, files
+    /// that nothing uses.
     ///
     /// # Errors
     /// Those of the store.
@@ -253,7 +260,8 @@ impl App {
         let pruned = self.store.read().await?.authority_head().await?.pruned;
         self.authority.forget_kills(pruned);
         self.clear_webhooks(now).await?;
-        self.keyring.sweep().await
+        self.keyring.sweep().await?;
+        self.sweep_files().await
     }
 
     /// Forgets what the delivery log keeps no longer, and what belonged to deleted webhooks; a limited part

@@ -13,6 +13,7 @@ use hallpass_store::{Key, MemberFilter};
 use crate::App;
 use crate::caller::Caller;
 use crate::error::AppError;
+use crate::files::forget_picture;
 use crate::page::{Direction, Page, PageAsk};
 use crate::webhooks::Subject;
 
@@ -171,6 +172,7 @@ impl App {
                         return Err(AppError::NotFound("member"));
                     }
                     tx.revoke_all_experience_access(*company, *user).await?;
+                    forget_picture(tx, *company, *user, *at).await?;
                     App::note(tx, &[(Change::Standing(*company, *user), true)], *at).await
                 })
             })

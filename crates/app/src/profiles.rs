@@ -17,6 +17,8 @@ pub struct Shown {
     pub username: String,
     /// The company's override, else the global name.
     pub name: Option<String>,
+    /// The address of the company's picture of them, else of the global one.
+    pub picture: Option<String>,
 }
 
 impl App {
@@ -31,10 +33,12 @@ impl App {
         let rev = self.authority.rev();
         let mut conn = self.store.read().await?;
         let Some(found) = conn.find_user(user).await? else {
-            return Ok(Arc::new(Shown { id: user, username: String::new(), name: None }));
+            return Ok(Arc::new(Shown { id: user, username: String::new(), name: None, picture: None }));
         };
-        let name = conn.find_name_override(company, user).await?.or(found.name);
-        let shown = Arc::new(Shown { id: user, username: found.username, name });
+        let local = conn.find_override(company, user).await?;
+        let name = local.name.or(found.name);
+        let picture = local.picture.or(found.picture).map(|id| self.picture_url(id));
+        let shown = Arc::new(Shown { id: user, username: found.username, name, picture });
         let (global, local) = (Change::User(user), Change::Standing(company, user));
         self.shown.put((company, user), Arc::clone(&shown), rev, [&global, &local, &local]);
         Ok(shown)

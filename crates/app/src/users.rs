@@ -5,12 +5,14 @@ use std::sync::Arc;
 use hallpass_core::authority::Change;
 use hallpass_core::decision::Action;
 use hallpass_core::entity::User;
+use hallpass_core::file::FileUse;
 use hallpass_core::id::{CompanyId, UserId};
 use hallpass_store::{Key, StoreError, UserPatch};
 
 use crate::App;
 use crate::caller::Caller;
 use crate::error::AppError;
+use crate::files::{Shape, use_picture};
 use crate::page::{Direction, Page, PageAsk};
 
 /// How a path names a user.
@@ -31,6 +33,8 @@ pub struct UserProfile {
     pub user: Arc<User>,
     /// The company's override, else the global name.
     pub name: Option<String>,
+    /// The address of the picture to show.
+    pub picture: Option<String>,
 }
 
 /// What is changed of a profile.
@@ -79,8 +83,9 @@ impl App {
         let (found, page) = page.take();
         let mut items = Vec::with_capacity(found.len());
         for user in found {
-            let name = self.shown(home, user.id).await?.name.clone();
-            items.push(UserProfile { user: Arc::new(user), name });
+            let shown = self.shown(home, user.id).await?;
+            let (name, picture) = (shown.name.clone(), shown.picture.clone());
+            items.push(UserProfile { user: Arc::new(user), name, picture });
         }
         Ok(page.fill(items))
     }
@@ -107,6 +112,9 @@ impl App {
                 message: "a user token edits its own user's profile only".to_owned(),
             });
         }
+        if let Some(Some(picture)) = ask.patch.picture {
+            self.adopt_image(caller, "profile_picture", picture, Shape::Squares).await?;
+        }
         match ask.company {
             Some(company) => self.update_override(company, id, ask.patch).await?,
             None => self.update_global(caller, id, ask.patch).await?,
@@ -127,12 +135,19 @@ impl App {
         if patch.bio.flatten().is_some() {
             return Err(AppError::invalid("bio", "a company cannot override the bio"));
         }
-        let Some(name) = patch.name else { return Ok(()) };
+        let (name, picture) = (patch.name, patch.picture);
+        if name.is_none() && picture.is_none() {
+            return Ok(());
+        }
         let n = self
             .store
-            .write((company, id, name, self.clock.now()), |(company, id, name, at), tx| {
+            .write((company, id, name, picture, self.clock.now()), |(company, id, name, picture, at), tx| {
                 Box::pin(async move {
-                    tx.update_name_override(*company, *id, name.as_deref(), *at).await?;
+                    let text = name.as_ref().map(Option::as_deref);
+                    tx.update_override(*company, *id, text, *picture, *at).await?;
+                    if let Some(picture) = picture {
+                        use_picture(tx, FileUse::Override(*company, *id), *picture, *at).await?;
+                    }
                     App::note(tx, &[(Change::Standing(*company, *id), false)], *at).await
                 })
             })
@@ -174,6 +189,9 @@ impl App {
                         StoreError::Conflict => taken(),
                         error => error.into(),
                     })?;
+                    if let Some(picture) = patch.picture {
+                        use_picture(tx, FileUse::User(*id), picture, *at).await?;
+                    }
                     App::note(tx, &[(Change::User(*id), false)], *at).await
                 })
             })
@@ -217,11 +235,14 @@ impl App {
         company: Option<CompanyId>,
     ) -> Result<UserProfile, AppError> {
         let user = self.user(id).await?.ok_or(AppError::NotFound("user"))?;
-        let name = match company {
-            Some(company) => self.shown(company, id).await?.name.clone(),
-            None => user.name.clone(),
+        let (name, picture) = match company {
+            Some(company) => {
+                let shown = self.shown(company, id).await?;
+                (shown.name.clone(), shown.picture.clone())
+            }
+            None => (user.name.clone(), user.picture.map(|id| self.picture_url(id))),
         };
-        Ok(UserProfile { user, name })
+        Ok(UserProfile { user, name, picture })
     }
 
     /// Deactivates a user everywhere: their tokens are dead within a second.

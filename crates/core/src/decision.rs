@@ -64,6 +64,8 @@ pub enum Action {
     RevokeTokens,
     ReadUsers,
     ResolveAddresses,
+    CreateFile,
+    ReadFile,
 }
 
 macro_rules! any_of {
@@ -75,7 +77,7 @@ macro_rules! any_of {
 
 impl Action {
     /// Every action, for tests that must not miss one.
-    pub const ALL: [Self; 43] = {
+    pub const ALL: [Self; 46] = {
         use ChannelKind::{Channel, DirectMessage, Support};
         [
             Self::ReadMessages(Channel),
@@ -121,6 +123,8 @@ impl Action {
             Self::RevokeTokens,
             Self::ReadUsers,
             Self::ResolveAddresses,
+            Self::CreateFile,
+            Self::ReadFile,
         ]
     };
 
@@ -167,7 +171,12 @@ impl Action {
             Self::AttachExperience => any_of!([EXPERIENCE_ATTACH]),
             Self::DetachExperience => any_of!([EXPERIENCE_DETACH]),
             Self::UpdateProfile => any_of!([USER_PROFILE_UPDATE]),
-            Self::ReadExperiences | Self::MintTokens | Self::RevokeTokens | Self::ReadUsers => any_of!([]),
+            Self::ReadExperiences
+            | Self::MintTokens
+            | Self::RevokeTokens
+            | Self::ReadUsers
+            | Self::CreateFile
+            | Self::ReadFile => any_of!([]),
         }
     }
 }

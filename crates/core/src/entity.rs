@@ -32,6 +32,8 @@ pub struct Company {
     /// Signing in by OAuth for this company enrols.
     pub open_enrolment: bool,
     pub member_count: i64,
+    pub logo: Option<FileId>,
+    pub banner: Option<FileId>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -51,6 +53,7 @@ pub struct User {
     /// The address the home company supplied.
     pub email: Option<String>,
     pub deactivated: bool,
+    pub picture: Option<FileId>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -104,6 +107,7 @@ pub struct Experience {
     pub name: String,
     pub public: bool,
     pub sort_order: Option<String>,
+    pub picture: Option<FileId>,
     pub created_at: Timestamp,
 }
 

@@ -11,6 +11,7 @@ pub mod content;
 pub mod decision;
 pub mod emoji;
 pub mod entity;
+pub mod file;
 pub mod id;
 pub mod reaction;
 pub mod role;

@@ -35,6 +35,8 @@ const MAX_HEADERS_BYTES: usize = 32 << 10;
 /// How many header names a preflight's answer repeats, and how long ones.
 const MAX_ECHOED: usize = 64;
 const MAX_ECHOED_BYTES: usize = 128;
+/// What pages from anywhere may fetch, besides the API: nothing here looks at ambient credentials.
+const OPEN: [&str; 3] = ["/uploads/", "/files/", "/pictures/"];
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -118,13 +120,14 @@ pub(crate) async fn edge(State(http): State<Http>, mut request: Request, next: N
     let now = http.app.clock().now();
     let request_id = http.request_id(now);
     let is_api = request.uri().path().starts_with("/api/");
+    let is_open = is_api || OPEN.iter().any(|base| request.uri().path().starts_with(base));
 
     // What is no operation has no version.
     let is_operation = is_api && meters.operation != UNMATCHED;
 
     let mut response = match http.admit(&request, is_operation) {
         Err(error) => error.into_response(),
-        Ok(()) if is_api && method == Method::OPTIONS => preflight(request.headers()),
+        Ok(()) if is_open && method == Method::OPTIONS => preflight(request.headers()),
         Ok(()) => {
             let edge = Edge { operation: meters.operation, address, caller: Arc::clone(&caller) };
             request.extensions_mut().insert(edge);
@@ -153,7 +156,7 @@ pub(crate) async fn edge(State(http): State<Http>, mut request: Request, next: N
         response.headers_mut().remove(header::CONTENT_LENGTH);
         *response.body_mut() = Body::from(error.body(&request_id));
     }
-    finish(response.headers_mut(), is_api, &request_id);
+    finish(response.headers_mut(), is_open, &request_id);
 
     let elapsed = http.app.clock().monotonic().saturating_sub(started);
     let status = response.status().as_u16();
@@ -246,14 +249,16 @@ fn allowed_headers(asked: &HeaderMap) -> HeaderValue {
     HeaderValue::from_str(&names.join(", ")).unwrap_or(HeaderValue::from_static(""))
 }
 
-fn finish(headers: &mut HeaderMap, is_api: bool, request_id: &str) {
-    if is_api {
+fn finish(headers: &mut HeaderMap, is_open: bool, request_id: &str) {
+    if is_open {
         // Threat 26: what depends on a credential is nobody else's.
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-store"));
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         headers.insert(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("x-request-id, retry-after, x-should-retry"),
+            HeaderValue::from_static(
+                "x-request-id, retry-after, x-should-retry, etag, content-range, content-disposition",
+            ),
         );
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

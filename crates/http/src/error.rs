@@ -54,6 +54,7 @@ codes! {
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "invalid_request_error", "the body took too long to arrive";
     Conflict = "conflict", CONFLICT, "conflict", "the state of things is in the way";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "invalid_request_error", "the body is larger than the limit";
+    BodyBroken = "body_broken", BAD_REQUEST, "invalid_request_error", "the body broke off";
     UriTooLong = "uri_too_long", URI_TOO_LONG, "invalid_request_error", "the URL is longer than the limit";
     HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "invalid_request_error", "the headers are larger than the limit";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "invalid_request_error", "send application/json";
@@ -205,6 +206,9 @@ impl From<AppError> for ApiError {
             },
             AppError::Conflict { code, message, permanent } => {
                 Self { detail: Some(code), retryable: Some(!permanent), ..Self::new(Code::Conflict, message) }
+            }
+            AppError::TooLarge { limit_bytes } => {
+                Self::new(Code::BodyTooLarge, format!("the body is larger than {limit_bytes} bytes"))
             }
             AppError::RateLimited { retry_after_secs } => Self {
                 retry_after_secs: Some(retry_after_secs),

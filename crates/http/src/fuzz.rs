@@ -7,6 +7,7 @@ use crate::api::access_tokens::{MintBody, RevokeBody};
 use crate::api::chat_channels::UpdateChannelBody;
 use crate::api::companies::{CreateCompanyBody, CreateKeyBody, UpdateCompanyBody};
 use crate::api::experiences::{CreateExperienceBody, DuplicateBody, ProductBody, UpdateExperienceBody};
+use crate::api::files::CreateFileBody;
 use crate::api::messages::{SendBody, UpdateMessageBody};
 use crate::api::users::UpdateUserBody;
 use crate::error::ApiError;
@@ -28,6 +29,7 @@ pub const BODIES: &[(&str, ParseBody)] = &[
     ("experiences.attach", body::<ProductBody>),
     ("experiences.duplicate", body::<DuplicateBody>),
     ("chat_channels.update", body::<UpdateChannelBody>),
+    ("files.create", body::<CreateFileBody>),
     ("messages.create", body::<SendBody>),
     ("messages.update", body::<UpdateMessageBody>),
 ];

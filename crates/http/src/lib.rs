@@ -9,6 +9,7 @@ mod connections;
 mod edge;
 mod error;
 mod extract;
+mod files;
 #[doc(hidden)]
 pub mod fuzz;
 mod idempotent;

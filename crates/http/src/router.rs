@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use axum::http::Method;
-use axum::routing::get;
+use axum::routing::{get, put};
 use axum::{Router, middleware};
 use hallpass_app::App;
 use utoipa::OpenApi;
@@ -14,13 +14,13 @@ use utoipa_axum::routes;
 
 use crate::access_log::AccessLog;
 use crate::api::{
-    access_tokens, chat_channels, companies, dm_channels, dm_members, experiences, members, messages,
+    access_tokens, chat_channels, companies, dm_channels, dm_members, experiences, files, members, messages,
     reactions, support_channels, users, webhooks,
 };
 use crate::edge::{self, Operations};
 use crate::error::{ApiError, Code};
 use crate::state::{Http, HttpPolicy, Shared};
-use crate::{openapi, ops, pages};
+use crate::{files as bytes, openapi, ops, pages};
 
 /// The operations of the API, under `/api/v1`.
 fn api() -> OpenApiRouter<Http> {
@@ -41,6 +41,8 @@ fn api() -> OpenApiRouter<Http> {
         .routes(routes!(experiences::detach))
         .routes(routes!(experiences::duplicate))
         .routes(routes!(experiences::grant_access, experiences::revoke_access))
+        .routes(routes!(files::create))
+        .routes(routes!(files::retrieve))
         .routes(routes!(chat_channels::list))
         .routes(routes!(chat_channels::retrieve, chat_channels::update))
         .routes(routes!(messages::list, messages::create))
@@ -79,13 +81,16 @@ fn around() -> Router<Http> {
         .route("/assets/icon.svg", get(pages::icon))
         .route("/api/v1/openapi.json", get(pages::openapi))
         .route("/.well-known/jwks.json", get(ops::jwks))
+        .route("/uploads/{link}", put(bytes::upload))
+        .route("/files/{id}/{name}", get(bytes::file))
+        .route("/pictures/{id}", get(bytes::picture))
         .route("/livez", get(ops::livez))
         .route("/readyz", get(ops::readyz))
         .route("/metrics", get(ops::metrics))
 }
 
 /// The routes of [`around`], for limits, metrics and the log.
-const AROUND: [(&str, &str); 10] = [
+const AROUND: [(&str, &str); 12] = [
     ("/", "start"),
     ("/api", "reference"),
     ("/assets/site.css", "assets"),
@@ -93,6 +98,8 @@ const AROUND: [(&str, &str); 10] = [
     ("/assets/icon.svg", "assets"),
     ("/api/v1/openapi.json", "openapi"),
     ("/.well-known/jwks.json", "jwks"),
+    ("/files/{id}/{name}", "files.read"),
+    ("/pictures/{id}", "pictures.read"),
     ("/livez", "livez"),
     ("/readyz", "readyz"),
     ("/metrics", "metrics"),
@@ -101,8 +108,11 @@ const AROUND: [(&str, &str); 10] = [
 /// The router over an application.
 pub fn router(app: App, policy: Arc<HttpPolicy>) -> Router {
     let (routes, document) = described().split_for_parts();
-    let around_operations =
-        AROUND.iter().map(|(path, name)| ((*path).to_owned(), Method::GET, (*name).to_owned()));
+    let around_operations = AROUND
+        .iter()
+        .flat_map(|(path, name)| [Method::GET, Method::HEAD].map(|method| (*path, method, *name)))
+        .chain([("/uploads/{link}", Method::PUT, "uploads.put")])
+        .map(|(path, method, name)| (path.to_owned(), method, name.to_owned()));
     let node = u64::from_be_bytes(hallpass_core::clock::draw(app.entropy()));
     let shared = Shared {
         operations: Operations::new(operations(&document).into_iter().chain(around_operations)),

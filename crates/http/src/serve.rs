@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -82,9 +82,13 @@ pub async fn serve(
             let mut router = router.clone();
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(Peer(peer));
+            let uploads = request.method() == Method::PUT;
             async move {
                 let Ok(response) = Service::call(&mut router, request).await;
-                if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                // Refused before it was read: the client must hear why, though it is still sending.
+                if response.status() == StatusCode::PAYLOAD_TOO_LARGE
+                    || (uploads && !response.status().is_success())
+                {
                     phase.leave_unread();
                 }
                 Ok::<_, Infallible>(response.map(|body| AnswerBody { body, _answering: answering }))

@@ -160,6 +160,7 @@ pub(crate) fn describe(error: &AppError) -> (String, String) {
         | AppError::Invalid { code, .. }
         | AppError::Unprocessable { code, .. }
         | AppError::Conflict { code, .. } => code,
+        AppError::TooLarge { .. } => "body_too_large",
         AppError::RateLimited { .. } => "rate_limited",
         AppError::Unavailable(_) => "unavailable",
         AppError::Internal(_) => "internal",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use hallpass_app::files::FileStorage;
 use hallpass_app::{App, AppParts, Limits};
 use hallpass_core::Entropy;
 use hallpass_http::HttpPolicy;
@@ -39,6 +40,7 @@ pub(crate) struct Opening {
     pub(crate) limits: Option<Limits>,
     pub(crate) publish_ahead: SignedDuration,
     pub(crate) webhooks: WebhooksConfig,
+    pub(crate) files: FileStorage,
 }
 
 /// Connects, and migrates.
@@ -67,6 +69,7 @@ pub(crate) async fn open_app(opening: Opening) -> anyhow::Result<App> {
         limits: opening.limits,
         publish_ahead: opening.publish_ahead,
         webhooks: opening.webhooks.parts(opening.dev),
+        files: opening.files,
     };
     App::open(parts).await.map_err(|error| {
         let (code, message) = admin_socket::describe(&error);

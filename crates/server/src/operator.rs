@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use hallpass_app::App;
 use hallpass_app::admin::{AdminCommand, is_dev_database};
+use hallpass_app::files::FileStorage;
 use hallpass_token::MasterKey;
 use serde_json::Value;
 
@@ -110,6 +111,7 @@ pub(crate) async fn open(config: &Config, folder: Option<&DataFolder>) -> anyhow
         limits: None,
         publish_ahead: config.tokens.publish_ahead(),
         webhooks: config.webhooks.clone(),
+        files: FileStorage::nowhere(),
     })
     .await
 }

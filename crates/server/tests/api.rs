@@ -9,6 +9,7 @@ mod api {
     mod authority;
     mod authorization;
     mod cases;
+    mod files;
     mod first_half;
     mod given;
     mod idempotency;
@@ -17,6 +18,7 @@ mod api {
     mod lost_commits;
     mod openapi;
     mod patches;
+    mod pictures;
     mod signing_keys;
     mod threats;
     mod user_sync;

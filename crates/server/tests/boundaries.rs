@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hallpass-store", &["hallpass-core"]),
     ("hallpass-fanout", &["hallpass-core"]),
     ("hallpass-outbound", &[]),
+    ("hallpass-blobs", &["hallpass-core"]),
     (
         "hallpass-app",
         &[
@@ -22,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hallpass-store",
             "hallpass-fanout",
             "hallpass-outbound",
+            "hallpass-blobs",
         ],
     ),
     ("hallpass-http", &["hallpass-core", "hallpass-app"]),
@@ -58,6 +60,10 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("async-nats", &["hallpass-fanout"]),
     // The binary's own tests speak HTTP to it.
     ("reqwest", &["hallpass-outbound", "hallpass"]),
+    ("object_store", &["hallpass-blobs"]),
+    // Tests make pictures, hostile ones too, and look at what became of them.
+    ("image", &["hallpass-blobs", "hallpass-testkit"]),
+    ("gif", &["hallpass-blobs"]),
 ];
 
 /// Named outside its home by tests alone.

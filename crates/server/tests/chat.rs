@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what tests stand on may fail loudly")]
 
 mod chat {
+    mod attachments;
     mod batches;
     mod channels;
     mod conversations;

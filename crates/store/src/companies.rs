@@ -1,7 +1,7 @@
 //! Companies and their connected accounts.
 
 use hallpass_core::entity::Company;
-use hallpass_core::id::{CompanyId, UserId};
+use hallpass_core::id::{CompanyId, FileId, UserId};
 use jiff::Timestamp;
 
 use crate::conn::{Conn, Tx, on};
@@ -13,7 +13,7 @@ macro_rules! columns {
     () => {
         "id, parent_id, owner_user_id, title, route, description, metadata, country, target_audience,
          affiliate_instructions, social_links, send_customer_emails, explicit_scopes, open_enrolment,
-         member_count, created_at, updated_at"
+         member_count, created_at, updated_at, logo_id, banner_id"
     };
 }
 
@@ -28,7 +28,9 @@ const UPDATE: &str = "UPDATE companies SET title = COALESCE($2, title), route = 
          affiliate_instructions = CASE WHEN $8 THEN $9 ELSE affiliate_instructions END,
          social_links = COALESCE($10, social_links),
          send_customer_emails = COALESCE($11, send_customer_emails),
-         metadata = CASE WHEN $12 THEN $13 ELSE metadata END, updated_at = $14
+         metadata = CASE WHEN $12 THEN $13 ELSE metadata END, updated_at = $14,
+         logo_id = CASE WHEN $15 THEN $16 ELSE logo_id END,
+         banner_id = CASE WHEN $17 THEN $18 ELSE banner_id END
      WHERE id = $1";
 const SETTINGS: &str = "UPDATE companies SET explicit_scopes = COALESCE($2, explicit_scopes),
          open_enrolment = COALESCE($3, open_enrolment), updated_at = $4
@@ -131,6 +133,8 @@ pub struct CompanyPatch {
     pub social_links: Option<String>,
     pub send_customer_emails: Option<bool>,
     pub metadata: Option<Option<String>>,
+    pub logo: Option<Option<FileId>>,
+    pub banner: Option<Option<FileId>>,
 }
 
 /// Which companies a list shows.
@@ -163,6 +167,8 @@ struct Row {
     member_count: i64,
     created_at: i64,
     updated_at: i64,
+    logo_id: Option<String>,
+    banner_id: Option<String>,
 }
 
 const TABLE: &str = "companies";
@@ -174,6 +180,8 @@ impl TryFrom<Row> for Company {
             id: parsed(TABLE, "id", &row.id, &row.id)?,
             parent: parsed_opt(TABLE, "parent_id", &row.id, row.parent_id.as_deref())?,
             owner: parsed(TABLE, "owner_user_id", &row.id, &row.owner_user_id)?,
+            logo: parsed_opt(TABLE, "logo_id", &row.id, row.logo_id.as_deref())?,
+            banner: parsed_opt(TABLE, "banner_id", &row.id, row.banner_id.as_deref())?,
             created_at: time(TABLE, "created_at", &row.id, row.created_at)?,
             updated_at: time(TABLE, "updated_at", &row.id, row.updated_at)?,
             title: row.title,
@@ -298,7 +306,10 @@ impl Tx {
             .bind(patch.affiliate_instructions.is_some()).bind(patch.affiliate_instructions.clone().flatten())
             .bind(&patch.social_links).bind(patch.send_customer_emails)
             .bind(patch.metadata.is_some()).bind(patch.metadata.clone().flatten())
-            .bind(at.as_millisecond()).execute(c).await.map(drop))?;
+            .bind(at.as_millisecond())
+            .bind(patch.logo.is_some()).bind(patch.logo.flatten().map(|id| id.to_string()))
+            .bind(patch.banner.is_some()).bind(patch.banner.flatten().map(|id| id.to_string()))
+            .execute(c).await.map(drop))?;
         Ok(())
     }
 

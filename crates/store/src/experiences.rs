@@ -1,17 +1,17 @@
 //! Experiences, the products they are attached to, and who is let into private ones.
 
 use hallpass_core::entity::{Experience, Product};
-use hallpass_core::id::{AppId, CompanyId, ExperienceId, ProductId, UserId};
+use hallpass_core::id::{AppId, CompanyId, ExperienceId, FileId, ProductId, UserId};
 use jiff::Timestamp;
 
 use crate::conn::{Conn, Tx, on};
 use crate::error::StoreError;
 use crate::page::Scan;
-use crate::row::{parsed, time};
+use crate::row::{parsed, parsed_opt, time};
 
 macro_rules! columns {
     () => {
-        "e.id, e.company_id, e.app_id, a.name AS app_name, e.name, e.is_public, e.sort_order, e.created_at"
+        "e.id, e.company_id, e.app_id, a.name AS app_name, e.name, e.is_public, e.sort_order, e.created_at, e.picture_id"
     };
 }
 macro_rules! from {
@@ -57,7 +57,8 @@ const INSERT: &str =
     "INSERT INTO experiences (id, company_id, app_id, name, is_public, sort_order, created_at, updated_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $7)";
 const UPDATE: &str = "UPDATE experiences SET name = COALESCE($2, name), is_public = COALESCE($3, is_public),
-         sort_order = CASE WHEN $4 THEN $5 ELSE sort_order END, updated_at = $6
+         sort_order = CASE WHEN $4 THEN $5 ELSE sort_order END, updated_at = $6,
+         picture_id = CASE WHEN $7 THEN $8 ELSE picture_id END
      WHERE id = $1 AND deleted_at IS NULL RETURNING id";
 const DELETE: &str =
     "UPDATE experiences SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL RETURNING id";
@@ -117,6 +118,7 @@ pub struct ExperiencePatch {
     pub name: Option<String>,
     pub public: Option<bool>,
     pub sort_order: Option<Option<String>>,
+    pub picture: Option<Option<FileId>>,
 }
 
 /// Which experiences a list shows.
@@ -144,6 +146,7 @@ struct Row {
     is_public: bool,
     sort_order: Option<String>,
     created_at: i64,
+    picture_id: Option<String>,
 }
 
 const TABLE: &str = "experiences";
@@ -155,6 +158,7 @@ impl TryFrom<Row> for Experience {
             id: parsed(TABLE, "id", &row.id, &row.id)?,
             company: parsed(TABLE, "company_id", &row.id, &row.company_id)?,
             app: parsed(TABLE, "app_id", &row.id, &row.app_id)?,
+            picture: parsed_opt(TABLE, "picture_id", &row.id, row.picture_id.as_deref())?,
             created_at: time(TABLE, "created_at", &row.id, row.created_at)?,
             app_name: row.app_name,
             name: row.name,
@@ -243,7 +247,9 @@ impl Tx {
         let done: Option<String> = on!(self.0, c => sqlx::query_scalar(UPDATE)
             .bind(id.to_string()).bind(&patch.name).bind(patch.public)
             .bind(patch.sort_order.is_some()).bind(patch.sort_order.clone().flatten())
-            .bind(at.as_millisecond()).fetch_optional(c).await)?;
+            .bind(at.as_millisecond())
+            .bind(patch.picture.is_some()).bind(patch.picture.flatten().map(|id| id.to_string()))
+            .fetch_optional(c).await)?;
         Ok(done.is_some())
     }
 

@@ -27,6 +27,7 @@ mod experiences;
 mod facts;
 mod feeds;
 mod file;
+mod files;
 mod idempotency;
 mod members;
 mod messages;
@@ -60,13 +61,14 @@ pub use conn::{Conn, Tx};
 pub use error::{Cause, MaybeStoreError, StoreError};
 pub use experiences::{ExperienceFilter, ExperiencePatch, NewExperience};
 pub use feeds::{FeedTouch, NewFeed, SupportFilter};
+pub use files::{DueFile, NewFile};
 pub use idempotency::{Claim, StoredAnswer};
 pub use members::MemberFilter;
 pub use messages::{EventKind, HeadBump, NewMessage, Replied};
 pub use page::{Key, Scan};
 pub use signing_keys::{KeyState, SigningKeyRow};
 pub use team::CompanyApp;
-pub use users::{NewUser, Profile, UserPatch};
+pub use users::{NewUser, Profile, ProfileOverride, UserPatch};
 pub use webhook_queue::{Delivery, Health, Lease, NewRun, Progress, Run};
 pub use webhooks::{Happened, SealedSecrets, WebhookPatch};
 pub use writer::WriteFuture;
@@ -341,6 +343,7 @@ pub fn statements(shared: bool) -> Vec<&'static str> {
         experiences::ALL,
         facts::ALL,
         feeds::ALL,
+        files::ALL,
         idempotency::ALL,
         members::ALL,
         members::everybody::ALL,

@@ -71,6 +71,7 @@ const EDITS_DOWN: &str = "SELECT n, content, replaced_at FROM message_edits
      WHERE message_id = $1 AND n < $2 ORDER BY n DESC LIMIT $3";
 const EDITS_UP: &str = "SELECT n, content, replaced_at FROM message_edits
      WHERE message_id = $1 AND n > $2 ORDER BY n ASC LIMIT $3";
+const UPDATE_ATTACHMENTS: &str = "UPDATE messages SET attachments = $2 WHERE id = $1 AND deleted_at IS NULL";
 const BUMP_SEQ: &str = "UPDATE channel_heads SET seq = seq + 1 WHERE channel_id = $1 RETURNING seq";
 const INSERT_HEAD: &str = "INSERT INTO channel_heads (channel_id, position, seq) VALUES ($1, 0, 0)";
 const HEAD: &str = "SELECT position, seq FROM channel_heads WHERE channel_id = $1";
@@ -97,6 +98,7 @@ pub(crate) const ALL: &[&str] = &[
     POSITION,
     POSTED_BY_KEY,
     UPDATE,
+    UPDATE_ATTACHMENTS,
     DELETE,
     DELETE_EDITS,
     DELETE_OF_CHANNEL,
@@ -530,6 +532,17 @@ impl Tx {
             .bind(content.is_some_and(|(.., everyone)| everyone)).bind(edited)
             .bind(at.as_millisecond()).bind(pinned).fetch_optional(c).await)?;
         Ok(done.is_some())
+    }
+
+    /// Says which files a message has.
+    pub async fn update_message_attachments(
+        &mut self,
+        id: MessageId,
+        files: &[FileId],
+    ) -> Result<(), StoreError> {
+        on!(self.0, c => sqlx::query(UPDATE_ATTACHMENTS)
+            .bind(id.to_string()).bind(ids_json(files)).execute(c).await.map(drop))?;
+        Ok(())
     }
 
     /// Keeps what a message says now, about to be replaced. Two edits must not do so at once: the

@@ -1,7 +1,7 @@
 //! Users, and the people behind them.
 
 use hallpass_core::entity::User;
-use hallpass_core::id::{CompanyId, PersonId, UserId};
+use hallpass_core::id::{CompanyId, FileId, PersonId, UserId};
 use jiff::Timestamp;
 
 use crate::conn::{Conn, Tx, on};
@@ -12,7 +12,7 @@ use crate::row::{like_pattern, parsed, parsed_opt, time};
 macro_rules! columns {
     () => {
         "u.id, u.person_id, u.home_company_id, u.username, u.name, u.bio, u.email, u.deactivated_at,
-         u.created_at, u.updated_at"
+         u.created_at, u.updated_at, u.picture_id"
     };
 }
 /// Enrolled in the company `$company`: member or on the team.
@@ -82,7 +82,8 @@ const SEEN_FROM: &str = "SELECT 1 FROM members m JOIN companies c ON c.id = m.co
      SELECT 1 FROM authorized_users t JOIN companies c ON c.id = t.company_id
      WHERE t.user_id = $1 AND (c.id = $2 OR c.parent_id = $2)
      LIMIT 1";
-const OVERRIDE: &str = "SELECT name FROM profile_overrides WHERE company_id = $1 AND user_id = $2";
+const OVERRIDE: &str =
+    "SELECT name, picture_id FROM profile_overrides WHERE company_id = $1 AND user_id = $2";
 // The company's members and team, not the server's users, are what is walked: each in the order of an
 // index and no further than a page. `page` is at most two pages.
 macro_rules! list {
@@ -123,14 +124,19 @@ const INSERT: &str =
 const UPDATE: &str =
     "UPDATE users SET username = COALESCE($2, username), username_key = COALESCE($3, username_key),
          name = CASE WHEN $4 THEN $5 ELSE name END, name_key = CASE WHEN $4 THEN $9 ELSE name_key END,
-         bio = CASE WHEN $6 THEN $7 ELSE bio END, updated_at = $8
+         bio = CASE WHEN $6 THEN $7 ELSE bio END, updated_at = $8,
+         picture_id = CASE WHEN $10 THEN $11 ELSE picture_id END
      WHERE id = $1";
 const USERNAME_TAKEN: &str = "SELECT 1 FROM users
      WHERE COALESCE(home_company_id, '') = $1 AND username_key = $2 AND id <> $3";
-const SET_OVERRIDE: &str = "INSERT INTO profile_overrides (company_id, user_id, name, updated_at, name_key)
-     VALUES ($1, $2, $3, $4, $5)
+const SET_OVERRIDE: &str =
+    "INSERT INTO profile_overrides (company_id, user_id, name, updated_at, name_key, picture_id)
+     VALUES ($1, $2, $3, $4, $5, $7)
      ON CONFLICT (company_id, user_id) DO UPDATE
-         SET name = excluded.name, name_key = excluded.name_key, updated_at = excluded.updated_at";
+         SET name = CASE WHEN $6 THEN excluded.name ELSE profile_overrides.name END,
+             name_key = CASE WHEN $6 THEN excluded.name_key ELSE profile_overrides.name_key END,
+             picture_id = CASE WHEN $8 THEN excluded.picture_id ELSE profile_overrides.picture_id END,
+             updated_at = excluded.updated_at";
 const DEACTIVATE: &str =
     "UPDATE users SET deactivated_at = $2 WHERE id = $1 AND deactivated_at IS NULL RETURNING id";
 const REACTIVATE: &str = "UPDATE users SET deactivated_at = NULL WHERE id = $1 RETURNING id";
@@ -183,6 +189,17 @@ pub struct UserPatch {
     pub name: Option<Option<String>>,
     /// A new bio, or none.
     pub bio: Option<Option<String>>,
+    /// A new picture, or none.
+    pub picture: Option<Option<FileId>>,
+}
+
+/// What a company shows instead of a user's global profile.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProfileOverride {
+    /// A name.
+    pub name: Option<String>,
+    /// A picture.
+    pub picture: Option<FileId>,
 }
 
 /// A user as shown in a company, or globally.
@@ -204,6 +221,7 @@ struct Row {
     deactivated_at: Option<i64>,
     created_at: i64,
     updated_at: i64,
+    picture_id: Option<String>,
 }
 
 const TABLE: &str = "users";
@@ -218,6 +236,7 @@ impl TryFrom<Row> for User {
             created_at: time(TABLE, "created_at", &row.id, row.created_at)?,
             updated_at: time(TABLE, "updated_at", &row.id, row.updated_at)?,
             deactivated: row.deactivated_at.is_some(),
+            picture: parsed_opt(TABLE, "picture_id", &row.id, row.picture_id.as_deref())?,
             username: row.username,
             name: row.name,
             bio: row.bio,
@@ -302,15 +321,18 @@ impl Conn {
         Ok(seen.is_some())
     }
 
-    /// The name that a company shows for a user, if it overrides it.
-    pub async fn find_name_override(
+    /// What a company shows for a user instead of their global profile.
+    pub async fn find_override(
         &mut self,
         company: CompanyId,
         user: UserId,
-    ) -> Result<Option<String>, StoreError> {
-        let name: Option<Option<String>> = on!(self, c => sqlx::query_scalar(OVERRIDE)
-            .bind(company.to_string()).bind(user.to_string()).fetch_optional(c).await)?;
-        Ok(name.flatten())
+    ) -> Result<ProfileOverride, StoreError> {
+        let user = user.to_string();
+        let found: Option<(Option<String>, Option<String>)> = on!(self, c => sqlx::query_as(OVERRIDE)
+            .bind(company.to_string()).bind(&user).fetch_optional(c).await)?;
+        let (name, picture) = found.unwrap_or_default();
+        let picture = parsed_opt("profile_overrides", "picture_id", &user, picture.as_deref())?;
+        Ok(ProfileOverride { name, picture })
     }
 
     /// The users enrolled in a company whose username or shown name contains `query`, by id.
@@ -371,21 +393,26 @@ impl Tx {
             .bind(patch.name.is_some()).bind(patch.name.clone().flatten())
             .bind(patch.bio.is_some()).bind(patch.bio.clone().flatten()).bind(at.as_millisecond())
             .bind(patch.name.as_ref().and_then(|name| name.as_ref().map(|name| name.to_lowercase())))
+            .bind(patch.picture.is_some()).bind(patch.picture.flatten().map(|id| id.to_string()))
             .execute(c).await.map(drop))?;
         Ok(())
     }
 
-    /// Sets or clears the name that a company shows for a user.
-    pub async fn update_name_override(
+    /// Sets or clears the name and the picture that a company shows for a user.
+    pub async fn update_override(
         &mut self,
         company: CompanyId,
         user: UserId,
-        name: Option<&str>,
+        name: Option<Option<&str>>,
+        picture: Option<Option<FileId>>,
         at: Timestamp,
     ) -> Result<(), StoreError> {
+        let text = name.flatten();
         on!(self.0, c => sqlx::query(SET_OVERRIDE)
-            .bind(company.to_string()).bind(user.to_string()).bind(name).bind(at.as_millisecond())
-            .bind(name.map(str::to_lowercase)).execute(c).await.map(drop))?;
+            .bind(company.to_string()).bind(user.to_string()).bind(text).bind(at.as_millisecond())
+            .bind(text.map(str::to_lowercase)).bind(name.is_some())
+            .bind(picture.flatten().map(|id| id.to_string())).bind(picture.is_some())
+            .execute(c).await.map(drop))?;
         Ok(())
     }
 

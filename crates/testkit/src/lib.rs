@@ -3,7 +3,10 @@
 
 pub mod clock;
 pub mod contract;
+pub mod files;
+pub mod pictures;
 pub mod postgres;
+pub mod s3;
 pub mod server;
 
 /// What requests made by hand are made of.

@@ -1,5 +1,6 @@
 //! A whole server in the test's process: own database, fixed clock, seeded randomness.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request};
 use hallpass_app::api_keys::CreateApiKey;
+use hallpass_app::files::{Blobs, FileStorage, FilesPolicy, Quarantine};
 use hallpass_app::webhooks::{LOG_KEPT, WebhookParts};
 use hallpass_app::{App, AppParts, Limits};
 use hallpass_core::entity::PollOption;
@@ -75,6 +77,10 @@ pub struct Setup {
     /// Whether webhooks are delivered by themselves; else tests say when, by
     /// [`App::deliver_webhooks`].
     pub dispatch: bool,
+    /// How files are treated.
+    pub files: FilesPolicy,
+    /// Where they lie; none for a folder of the server's own.
+    pub blobs: Option<Blobs>,
 }
 
 impl Default for Setup {
@@ -91,6 +97,8 @@ impl Default for Setup {
             outbound: Outbound::new(Policy::with_loopback(), "Hallpass tests")
                 .with_patience(Duration::from_secs(1)),
             dispatch: false,
+            files: FilesPolicy::default(),
+            blobs: None,
         }
     }
 }
@@ -110,7 +118,10 @@ pub struct TestServer {
     pub database: Database,
     router: Router,
     background: tokio::task::JoinHandle<()>,
+    /// Where its files lie, unless they were told where.
+    pub files: PathBuf,
     _folder: Option<TempDir>,
+    _files: TempDir,
 }
 
 impl Drop for TestServer {
@@ -128,6 +139,8 @@ pub struct Answer {
     pub body: Value,
     /// The same as it was sent.
     pub text: String,
+    /// The same, whatever it is.
+    pub bytes: bytes::Bytes,
     /// The headers.
     pub headers: axum::http::HeaderMap,
 }
@@ -187,6 +200,14 @@ impl TestServer {
                 (Database::Postgres { url, max_connections: 8 }, None)
             }
         };
+        let files = TempDir::new().expect("a temporary folder");
+        let storage = FileStorage {
+            blobs: setup
+                .blobs
+                .unwrap_or_else(|| Blobs::in_folder(&files.path().join("files")).expect("a folder")),
+            quarantine: Quarantine::open(&files.path().join("quarantine")).expect("a folder"),
+            policy: setup.files,
+        };
         let clock = setup.clock.unwrap_or_default();
         let store = Store::open(&database).await.expect("the store opens");
         let app = App::open(AppParts {
@@ -200,6 +221,7 @@ impl TestServer {
             limits: setup.limits,
             publish_ahead: SignedDuration::from_hours(24),
             webhooks: webhook_parts(setup.outbound, setup.dispatch),
+            files: storage,
         })
         .await
         .expect("the application opens");
@@ -208,7 +230,8 @@ impl TestServer {
         let background = tokio::spawn(async move { running.run_background().await });
         // As a load balancer would: no requests before the node is ready.
         app.authority().refresh().await.expect("the log is read");
-        Self { app, clock, database, router, background, _folder: folder }
+        let path = files.path().to_owned();
+        Self { app, clock, database, router, background, files: path, _folder: folder, _files: files }
     }
 
     /// A second node on the same database, with the same wall clock.
@@ -271,6 +294,7 @@ impl TestServer {
             status: parts.status.as_u16(),
             body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
             text: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes: bytes.clone(),
             headers: parts.headers,
         }
     }
@@ -321,6 +345,10 @@ pub struct Actor<'s> {
 }
 
 impl Actor<'_> {
+    pub(crate) fn server(&self) -> &TestServer {
+        self.server
+    }
+
     /// GET.
     pub async fn get(&self, path: &str) -> Answer {
         self.server.call(&self.bearer, Method::GET, path, None).await

@@ -12,7 +12,7 @@
 //! | access token | ES256, `typ: at+jwt` | [`jwt`] |
 //! | API-key secret | SHA-256 looked up in the store | [`secret`] |
 //! | page cursor | HMAC under a key of its own | [`cursor`] |
-//! | upload and file links | HMAC under a key per type | [`signature`] |
+//! | upload and file links | HMAC under a key per type | [`signature`], [`links`] |
 //! | webhook deliveries | HMAC under the endpoint's secret | [`webhook`] |
 //! | things at rest | AES-256-GCM under a key per purpose | [`seal`] |
 //! | passwords | Argon2id | [`password`] |
@@ -22,6 +22,7 @@ mod claims;
 pub mod cursor;
 pub mod jwt;
 pub mod keys;
+pub mod links;
 pub mod password;
 pub mod seal;
 pub mod secret;
@@ -32,6 +33,7 @@ pub use claims::{AccessClaims, ClientId, TokenKind};
 pub use cursor::{CursorKey, InvalidCursor};
 pub use jwt::{Signer, TokenError, Verifier, peek_kid};
 pub use keys::{InvalidKey, Jwk, JwkSet, SigningKey, VerifyingKey};
+pub use links::{FileLinks, Reader, UploadLink};
 pub use seal::{InvalidMasterKey, MacKey, MasterKey, PurposeKey, Unsealable};
 pub use secret::{InvalidSecret, KeyRealm, KeySecret, ParsedSecret, SecretHash, sha256};
 pub use signature::{InvalidSignature, TypedSigner};

@@ -13,14 +13,17 @@ use hallpass_core::channel::{ChannelId, Venue};
 use hallpass_core::content::{self, BrokenRule, InvalidContent};
 use hallpass_core::decision::{self, Action, ChannelKind, Place};
 use hallpass_core::entity::{Company, Message, MessageEdit, PollOption};
-use hallpass_core::id::{MessageId, UserId};
+use hallpass_core::file::FileUse;
+use hallpass_core::id::{FileId, MessageId, UserId};
 use hallpass_core::reaction::Tally;
 use hallpass_core::webhook::EventType;
 use hallpass_store::{EventKind, Key, Scan};
+use hallpass_token::Reader;
 
 use crate::caller::Caller;
 use crate::channels::VenueRef;
 use crate::error::AppError;
+use crate::files::{Attachment, reader};
 use crate::page::{Direction, Page, PageAsk};
 use crate::profiles::Shown;
 use crate::webhooks::Subject;
@@ -39,8 +42,7 @@ pub struct SendMessage {
     pub content: String,
     pub poll: Option<Vec<PollOption>>,
     pub replying_to: Option<MessageId>,
-    /// Files are attached.
-    pub has_attachments: bool,
+    pub attachments: Vec<FileId>,
 }
 
 /// What is changed of a message.
@@ -49,7 +51,8 @@ pub struct SendMessage {
 pub struct EditMessage {
     pub content: Option<String>,
     pub pinned: Option<bool>,
-    pub has_attachments: bool,
+    /// Replaces them all.
+    pub attachments: Option<Vec<FileId>>,
 }
 
 /// A message with its author as the channel's company shows them, and what is counted of it.
@@ -59,6 +62,7 @@ pub struct MessageWithAuthor {
     pub message: Message,
     pub author: Arc<Shown>,
     pub tallies: Vec<Tally>,
+    pub attachments: Vec<Attachment>,
 }
 
 impl App {
@@ -73,7 +77,7 @@ impl App {
         ask: SendMessage,
         ticket: Option<Ticket>,
     ) -> Result<MessageWithAuthor, AppError> {
-        check_content(&ask.content)?;
+        check_content(&ask.content, !ask.attachments.is_empty())?;
         let mentions = content::mentions(&ask.content);
         let at = self.clock.now();
         let id = MessageId::from_bits(self.bits(ticket));
@@ -83,16 +87,15 @@ impl App {
             let rev = self.authority.rev();
             let (channel, permit) = self.permit_venue(&caller, Action::SendMessage, ask.channel).await?;
             let rules = channel.rules();
-            content::obey(rules, &ask.content, ask.has_attachments).map_err(broken_rule)?;
+            content::obey(rules, &ask.content, !ask.attachments.is_empty()).map_err(broken_rule)?;
             for option in ask.poll.iter().flatten() {
                 content::obey(rules, &option.text, false).map_err(broken_rule)?;
             }
-            if ask.has_attachments {
-                return Err(AppError::NotFound("file"));
-            }
+            self.must_be_attachable(&caller, &ask.attachments, &[]).await?;
             if let Some(replied) = ask.replying_to {
                 self.must_be_in(&channel, replied).await?;
             }
+            self.use_for(id, &ask.attachments).await?;
             let author = self.author(&caller, &channel).await?;
             let mentioned = self.resolve_mentions(&channel, &mentions).await?;
             let message = Message {
@@ -109,7 +112,7 @@ impl App {
                 updated_at: at,
                 edited: false,
                 pinned: false,
-                attachments: Vec::new(),
+                attachments: ask.attachments.clone(),
                 reacted: false,
             };
             let told = self.told(channel.company()).await?;
@@ -129,7 +132,7 @@ impl App {
             };
             match self.lanes.send(pending).await? {
                 Verdict::Stored(message) => {
-                    return self.with_author(&channel, *message).await;
+                    return self.with_author(Some(reader(&caller)), &channel, *message).await;
                 }
                 Verdict::CoolingDown { retry_after_secs } => {
                     return Err(AppError::Unprocessable {
@@ -162,17 +165,22 @@ impl App {
     ) -> Result<MessageWithAuthor, AppError> {
         let (channel, _) = self.permit_venue(caller, Action::SendMessage, channel).await?;
         let message = self.store.read().await?.find_message(id).await?.ok_or_else(was_deleted)?;
-        self.with_author(&channel, message).await
+        self.with_author(Some(reader(caller)), &channel, message).await
     }
 
+    /// A message with what its view needs besides; private files have no address without a reader.
     pub(crate) async fn with_author(
         &self,
+        reader: Option<Reader>,
         channel: &Venue,
         message: Message,
     ) -> Result<MessageWithAuthor, AppError> {
         let author = self.shown(channel.company(), message.author).await?;
         let tallies = self.tallies(std::slice::from_ref(&message)).await?.remove(&message.id);
-        Ok(MessageWithAuthor { message, author, tallies: tallies.unwrap_or_default() })
+        let tallies = tallies.unwrap_or_default();
+        let mut item = MessageWithAuthor { message, author, tallies, attachments: Vec::new() };
+        self.attach(reader, std::slice::from_mut(&mut item)).await?;
+        Ok(item)
     }
 
     /// As whom a message is sent: the user, or for a key the owner of the channel's company.
@@ -273,8 +281,9 @@ impl App {
                 _ => self.shown(channel.company(), message.author).await?,
             };
             let tallies = tallies.remove(&message.id).unwrap_or_default();
-            items.push(MessageWithAuthor { message, author, tallies });
+            items.push(MessageWithAuthor { message, author, tallies, attachments: Vec::new() });
         }
+        self.attach(Some(reader(caller)), &mut items).await?;
         Ok(page.fill(items))
     }
 
@@ -288,7 +297,7 @@ impl App {
         id: MessageId,
     ) -> Result<MessageWithAuthor, AppError> {
         let (message, channel, _) = self.permit_message(caller, Action::ReadMessages, id).await?;
-        self.with_author(&channel, message).await
+        self.with_author(Some(reader(caller)), &channel, message).await
     }
 
     /// Finds a message and decides about an action in its channel; whether the caller moderates there.
@@ -323,7 +332,7 @@ impl App {
             let rev = self.authority.rev();
             let (message, channel, moderates) = self.permit_message(&caller, Action::SendMessage, id).await?;
             let own = self.is_own(&caller, &message).await?;
-            if edit.content.is_some() && !own {
+            if (edit.content.is_some() || edit.attachments.is_some()) && !own {
                 return Err(AppError::Forbidden {
                     code: "not_author",
                     message: "only its author edits a message".to_owned(),
@@ -335,13 +344,15 @@ impl App {
                     message: "only its author or those who moderate the channel pin a message".to_owned(),
                 });
             }
-            if let Some(text) = &edit.content {
-                check_content(text)?;
-                content::obey(channel.rules(), text, edit.has_attachments).map_err(broken_rule)?;
+            let attachments = edit.attachments.as_ref().unwrap_or(&message.attachments);
+            if edit.content.is_some() || edit.attachments.is_some() {
+                let text = edit.content.as_ref().or(message.content.as_ref()).map_or("", String::as_str);
+                check_content(text, !attachments.is_empty())?;
+                // What was there before a rule stays.
+                let added = edit.attachments.as_ref().is_some_and(|files| !files.is_empty());
+                content::obey(channel.rules(), text, added).map_err(broken_rule)?;
             }
-            if edit.has_attachments {
-                return Err(AppError::NotFound("file"));
-            }
+            self.must_be_attachable(&caller, attachments, &message.attachments).await?;
             let mentions = edit.content.as_deref().map(content::mentions).unwrap_or_default();
             let mentioned = self.resolve_mentions(&channel, &mentions).await?;
             let told = self.told(channel.company()).await?;
@@ -357,10 +368,11 @@ impl App {
                     mentioned,
                     everyone: mentions.everyone,
                     pinned: edit.pinned,
+                    attachments: edit.attachments.clone(),
                 },
             };
             match self.change(change).await? {
-                Changed::Done => return self.retrieve_own(&channel, id).await,
+                Changed::Done => return self.retrieve_own(&caller, &channel, id).await,
                 Changed::Redecide { n } => caller = self.renewed(&caller, n).await?,
             }
         }
@@ -397,10 +409,14 @@ impl App {
         plan.fetch(self, key, list).await
     }
 
-    async fn retrieve_own(&self, channel: &Venue, id: MessageId) -> Result<MessageWithAuthor, AppError> {
+    async fn retrieve_own(
+        &self,
+        caller: &Caller,
+        channel: &Venue,
+        id: MessageId,
+    ) -> Result<MessageWithAuthor, AppError> {
         let found = self.store.read().await?.find_message(id).await?;
-        let message = found.ok_or(AppError::NotFound("message"))?;
-        self.with_author(channel, message).await
+        self.with_author(Some(reader(caller)), channel, found.ok_or(AppError::NotFound("message"))?).await
     }
 
     /// Deletes a message: by its author, or those who moderate the channel.
@@ -460,11 +476,15 @@ impl App {
                             }
                             // Behind the channel's head: who reacts meanwhile is before this, or too late.
                             tx.delete_reactions_of(id).await?;
+                            tx.replace_file_uses(FileUse::Message(id), &[], at).await?;
                             (kind, seq)
                         }
-                        What::Edit { content, mentioned, everyone, pinned } => {
+                        What::Edit { content, mentioned, everyone, pinned, attachments } => {
                             let before = tx.find_message(id).await?.ok_or(AppError::NotFound("message"))?;
-                            let edited = content.is_some() && *content != before.content;
+                            let attachments =
+                                attachments.as_ref().filter(|files| **files != before.attachments);
+                            let rewritten = content.is_some() && *content != before.content;
+                            let edited = rewritten || attachments.is_some();
                             let pinned = pinned.filter(|pinned| *pinned != before.pinned);
                             // What changes nothing is no change: no event, no new time.
                             if !edited && pinned.is_none() {
@@ -472,16 +492,23 @@ impl App {
                             }
                             let text = content
                                 .as_deref()
-                                .filter(|_| edited)
+                                .filter(|_| rewritten)
                                 .map(|text| (text, mentioned.as_slice(), *everyone));
                             let kind =
                                 if edited { EventKind::MessageEdited } else { EventKind::MessagePinned };
                             let seq = tx.insert_event(change.channel, kind, &id.to_string(), at).await?;
-                            if edited {
+                            if rewritten {
                                 tx.keep_message_edit(id, at).await?;
                             }
                             if !tx.update_message(id, text, edited, pinned, at).await? {
                                 return Err(gone);
+                            }
+                            if let Some(files) = attachments {
+                                let used = FileUse::Message(id);
+                                if !tx.replace_file_uses(used, files, at).await? {
+                                    return Err(AppError::NotFound("file"));
+                                }
+                                tx.update_message_attachments(id, files).await?;
                             }
                             (kind, seq)
                         }
@@ -522,7 +549,13 @@ struct Decided {
 }
 
 enum What {
-    Edit { content: Option<String>, mentioned: Vec<UserId>, everyone: bool, pinned: Option<bool> },
+    Edit {
+        content: Option<String>,
+        mentioned: Vec<UserId>,
+        everyone: bool,
+        pinned: Option<bool>,
+        attachments: Option<Vec<FileId>>,
+    },
     Delete,
 }
 
@@ -565,7 +598,11 @@ fn was_deleted() -> AppError {
     AppError::conflict("message_deleted", "an earlier attempt stored this message, and it was deleted since")
 }
 
-fn check_content(text: &str) -> Result<(), AppError> {
+/// Checks a text; one with files beside it may be empty.
+fn check_content(text: &str, has_attachments: bool) -> Result<(), AppError> {
+    if text.is_empty() && has_attachments {
+        return Ok(());
+    }
     content::check(text).map_err(|invalid| {
         let code = match invalid {
             InvalidContent::Empty => "content_empty",

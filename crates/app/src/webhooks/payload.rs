@@ -203,7 +203,8 @@ impl App {
     ) -> Result<Option<Box<RawValue>>, AppError> {
         let Some(venue) = self.venue(&message.channel.to_string()).await? else { return Ok(None) };
         let reason = why.unwrap_or_else(|| reason(&message, &venue));
-        let message = self.hooks.wire.message(self.with_author(&venue, message).await?);
+        // Nobody reads a private file by way of a webhook: it is named, without an address.
+        let message = self.hooks.wire.message(self.with_author(None, &venue, message).await?);
         let data = MessageData {
             message: &message,
             reaction: None,
@@ -232,7 +233,7 @@ impl App {
             Mark::Vote(_) => "vote",
         };
         let reaction = self.hooks.wire.reaction(self.with_user(&venue, reaction).await?);
-        let message = self.hooks.wire.message(self.with_author(&venue, message).await?);
+        let message = self.hooks.wire.message(self.with_author(None, &venue, message).await?);
         let data = MessageData {
             message: &message,
             reaction: Some(&reaction),
@@ -278,7 +279,8 @@ impl App {
         let user = json!({ "id": author.id, "username": author.username, "name": author.name });
         let data = match event {
             EventType::ChatMessageCreated | EventType::ChatReactionCreated | EventType::MessageUpdated => {
-                let with_author = MessageWithAuthor { message, author, tallies: Vec::new() };
+                let with_author =
+                    MessageWithAuthor { message, author, tallies: Vec::new(), attachments: Vec::new() };
                 let message = self.hooks.wire.message(with_author);
                 let reaction = (event == EventType::ChatReactionCreated)
                     .then(|| {

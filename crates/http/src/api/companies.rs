@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::files::FileRef;
 use super::{ListView, PageParams, UrlView, time};
 use crate::error::ApiError;
 use crate::extract::{self, Authed, JsonBody, Object, Param, Patch, Query};
@@ -86,7 +87,7 @@ fn item(found: &CompanyWithOwner) -> CompanyListItem {
         title: company.title.clone(),
         route: company.route.clone(),
         description: company.description.clone(),
-        logo: None,
+        logo: UrlView::of(found.logo.as_deref()),
         owner_user: OwnerView {
             id: found.owner.id.to_string(),
             name: found.owner.name.clone(),
@@ -134,24 +135,6 @@ pub(crate) struct CreateCompanyBody {
     logo: Option<FileRef>,
 }
 
-/// An uploaded file.
-#[derive(Deserialize, ToSchema)]
-pub(crate) struct FileRef {
-    id: Option<String>,
-    #[serde(default)]
-    direct_upload_id: Option<String>,
-}
-
-impl FileRef {
-    /// Files come with uploads; until then no file is known.
-    pub(crate) fn refuse(param: &str, file: Option<&Self>) -> Result<(), ApiError> {
-        match file {
-            None | Some(Self { id: None, direct_upload_id: None }) => Ok(()),
-            Some(_) => Err(ApiError::unprocessable("file_not_found", param, "no such file")),
-        }
-    }
-}
-
 /// Create a company
 ///
 /// With `parent_company_id` and an API key: enrols a user as owner of a connected account.
@@ -161,7 +144,6 @@ pub(crate) async fn create(
     post: Post,
     JsonBody { value: body, bytes }: JsonBody<CreateCompanyBody>,
 ) -> Result<Response, ApiError> {
-    FileRef::refuse("logo", body.logo.as_ref())?;
     let title = extract::required("title", body.title.as_deref())?;
     let ask = CreateCompany {
         title: extract::text("title", title, MAX_TITLE)?,
@@ -179,6 +161,7 @@ pub(crate) async fn create(
         metadata: body.metadata.as_ref().map(metadata).transpose()?,
         country: body.country.as_deref().map(country).transpose()?,
         send_customer_emails: body.send_customer_emails,
+        logo: FileRef::given("logo", body.logo.as_ref())?,
     };
     let parent = ask.parent;
     post.once(
@@ -278,8 +261,14 @@ pub(crate) struct UpdateCompanyBody {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     metadata: Patch<Object>,
-    logo: Option<FileRef>,
-    banner_image: Option<FileRef>,
+    /// Null clears it.
+    #[serde(default)]
+    #[schema(value_type = Option<FileRef>)]
+    logo: Patch<FileRef>,
+    /// Null clears it.
+    #[serde(default)]
+    #[schema(value_type = Option<FileRef>)]
+    banner_image: Patch<FileRef>,
 }
 
 /// A link to set.
@@ -301,8 +290,6 @@ pub(crate) async fn update(
 ) -> Result<Response, ApiError> {
     let id: CompanyId = extract::id("id", &id)?;
     let body = body.value;
-    FileRef::refuse("logo", body.logo.as_ref())?;
-    FileRef::refuse("banner_image", body.banner_image.as_ref())?;
     let long = |param: &'static str| move |text: String| extract::bounded(param, &text, MAX_TEXT);
     let patch = CompanyPatch {
         title: body.title.value().map(|title| extract::text("title", &title, MAX_TITLE)).transpose()?,
@@ -313,6 +300,8 @@ pub(crate) async fn update(
         social_links: body.social_links.value().map(|links| social_links(&links)).transpose()?,
         send_customer_emails: body.send_customer_emails.value(),
         metadata: body.metadata.clearable(|object| metadata(&object))?,
+        logo: FileRef::patch("logo", body.logo)?,
+        banner: FileRef::patch("banner_image", body.banner_image)?,
     };
     let found = Box::pin(http.app.update_company(&caller, id, patch)).await?;
     Ok(json(&view(&found)))

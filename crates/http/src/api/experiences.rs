@@ -2,15 +2,15 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use hallpass_app::ExperiencePatch;
 use hallpass_app::experiences::{CreateExperience, ExperienceDetails, ListExperiences};
+use hallpass_app::{App, ExperiencePatch};
 use hallpass_core::decision::Action;
 use hallpass_core::entity::{Company, Experience};
 use hallpass_core::id::{ExperienceId, ProductId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::companies::FileRef;
+use super::files::FileRef;
 use super::{ListView, PageParams, UrlView, time};
 use crate::error::ApiError;
 use crate::extract::{self, Authed, JsonBody, Param, Params2, Patch, Query};
@@ -65,7 +65,7 @@ pub(crate) struct ExperienceView {
     products: Vec<ProductView>,
 }
 
-fn item(experience: &Experience, company: &Company) -> ExperienceListItem {
+fn item(app: &App, experience: &Experience, company: &Company) -> ExperienceListItem {
     ExperienceListItem {
         id: experience.id.to_string(),
         name: experience.name.clone(),
@@ -79,16 +79,16 @@ fn item(experience: &Experience, company: &Company) -> ExperienceListItem {
             route: company.route.clone(),
             title: company.title.clone(),
         },
-        image: None,
+        image: UrlView::of(experience.picture.map(|id| app.picture_url(id)).as_deref()),
         is_public: experience.public,
         order: experience.sort_order.clone(),
         created_at: time(experience.created_at),
     }
 }
 
-fn view(details: ExperienceDetails) -> ExperienceView {
+fn view(app: &App, details: ExperienceDetails) -> ExperienceView {
     ExperienceView {
-        item: item(&details.experience, &details.company),
+        item: item(app, &details.experience, &details.company),
         products: details
             .products
             .into_iter()
@@ -123,7 +123,7 @@ pub(crate) async fn list(
         page: query.page()?,
     };
     let (page, company) = http.app.list_experiences(&caller, ask).await?;
-    Ok(json(&ListView::of(page, |experience| item(&experience, &company))))
+    Ok(json(&ListView::of(page, |experience| item(&http.app, &experience, &company))))
 }
 
 /// What experience to make.
@@ -150,7 +150,6 @@ pub(crate) async fn create(
     post: Post,
     JsonBody { value: body, bytes }: JsonBody<CreateExperienceBody>,
 ) -> Result<Response, ApiError> {
-    FileRef::refuse("logo", body.logo.as_ref())?;
     let company = extract::company(
         ["company_id", "account_id"],
         body.company_id.as_deref(),
@@ -161,12 +160,16 @@ pub(crate) async fn create(
         company: extract::required("company_id", company)?,
         name: body.name.as_deref().map(|name| extract::text("name", name, MAX_NAME)).transpose()?,
         public: body.is_public,
+        picture: FileRef::given("logo", body.logo.as_ref())?,
     };
     let company = ask.company;
     post.once(
         bytes,
         move |app, by| async move { app.may_create_experience(&by, company).await },
-        move |app, by, ticket| async move { Ok(view(app.create_experience(&by, ask, ticket).await?)) },
+        move |app, by, ticket| async move {
+            let made = app.create_experience(&by, ask, ticket).await?;
+            Ok(view(&app, made))
+        },
     )
     .await
 }
@@ -180,7 +183,7 @@ pub(crate) async fn retrieve(
     Param(id): Param,
 ) -> Result<Response, ApiError> {
     let details = http.app.retrieve_experience(&caller, extract::id("id", &id)?).await?;
-    Ok(json(&view(details)))
+    Ok(json(&view(&http.app, details)))
 }
 
 /// What to change of an experience.
@@ -200,7 +203,10 @@ pub(crate) struct UpdateExperienceBody {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     order: Patch<String>,
-    logo: Option<FileRef>,
+    /// Null clears it.
+    #[serde(default)]
+    #[schema(value_type = Option<FileRef>)]
+    logo: Patch<FileRef>,
 }
 
 /// Update an experience
@@ -217,7 +223,6 @@ pub(crate) async fn update(
 ) -> Result<Response, ApiError> {
     let id: ExperienceId = extract::id("id", &id)?;
     let body = body.value;
-    FileRef::refuse("logo", body.logo.as_ref())?;
     let level = match body.access_level.value().as_deref() {
         None => None,
         Some("public") => Some(true),
@@ -234,8 +239,10 @@ pub(crate) async fn update(
         name: body.name.value().map(|name| extract::text("name", &name, MAX_NAME)).transpose()?,
         public,
         sort_order: body.order.clearable(|order| extract::bounded("order", &order, 100))?,
+        picture: FileRef::patch("logo", body.logo)?,
     };
-    Ok(json(&view(http.app.update_experience(&caller, id, patch).await?)))
+    let details = http.app.update_experience(&caller, id, patch).await?;
+    Ok(json(&view(&http.app, details)))
 }
 
 /// Delete an experience
@@ -273,7 +280,10 @@ pub(crate) async fn attach(
     post.once(
         bytes,
         move |app, by| async move { app.may_change_experience(&by, Action::AttachExperience, id).await },
-        move |app, by, _| async move { Ok(view(app.attach_experience(&by, id, product).await?)) },
+        move |app, by, _| async move {
+            let changed = app.attach_experience(&by, id, product).await?;
+            Ok(view(&app, changed))
+        },
     )
     .await
 }
@@ -292,7 +302,10 @@ pub(crate) async fn detach(
     post.once(
         bytes,
         move |app, by| async move { app.may_change_experience(&by, Action::DetachExperience, id).await },
-        move |app, by, _| async move { Ok(view(app.detach_experience(&by, id, product).await?)) },
+        move |app, by, _| async move {
+            let changed = app.detach_experience(&by, id, product).await?;
+            Ok(view(&app, changed))
+        },
     )
     .await
 }
@@ -325,7 +338,8 @@ pub(crate) async fn duplicate(
         bytes,
         move |app, by| async move { app.may_change_experience(&by, Action::CreateExperience, id).await },
         move |app, by, ticket| async move {
-            Ok(view(app.duplicate_experience(&by, id, name, ticket).await?))
+            let copy = app.duplicate_experience(&by, id, name, ticket).await?;
+            Ok(view(&app, copy))
         },
     )
     .await

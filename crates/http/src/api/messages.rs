@@ -4,14 +4,16 @@ use axum::extract::State;
 use axum::response::Response;
 use hallpass_app::Shown;
 use hallpass_app::channels::VenueRef;
+use hallpass_app::files::Attachment;
 use hallpass_app::messages::{EditMessage, MessageWithAuthor, SendMessage};
 use hallpass_core::channel::ChannelId;
 use hallpass_core::entity::{MessageEdit, PollOption};
-use hallpass_core::id::{MessageId, UserId};
+use hallpass_core::id::{FileId, MessageId, UserId};
 use hallpass_core::reaction::{Mark, Tally};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::files::FileRef;
 use super::{ListView, PageParams, UrlView, time};
 use crate::error::ApiError;
 use crate::extract::{self, Authed, JsonBody, Param, Patch, Query};
@@ -39,7 +41,7 @@ impl<'m> AuthorView<'m> {
             id: author.id,
             name: author.name.as_deref(),
             username: &author.username,
-            profile_picture: None,
+            profile_picture: UrlView::of(author.picture.as_deref()),
         }
     }
 }
@@ -72,6 +74,29 @@ pub(crate) struct ReactionCountView {
     emoji: Option<&'static str>,
 }
 
+/// A file of a message.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AttachmentView<'m> {
+    #[schema(value_type = String)]
+    id: FileId,
+    filename: &'m str,
+    content_type: Option<&'m str>,
+    /// In bytes, as a decimal number.
+    size: Option<String>,
+    /// For good, or for five minutes and this reader if the file is private.
+    url: Option<&'m str>,
+}
+
+fn attachment(attachment: &Attachment) -> AttachmentView<'_> {
+    AttachmentView {
+        id: attachment.file.id,
+        filename: &attachment.file.filename,
+        content_type: attachment.file.content_type.as_deref(),
+        size: attachment.file.size_bytes.map(|bytes| bytes.to_string()),
+        url: attachment.url.as_deref(),
+    }
+}
+
 /// A message.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct MessageView<'m> {
@@ -101,7 +126,7 @@ pub(crate) struct MessageView<'m> {
     user: AuthorView<'m>,
     view_count: Option<i64>,
     /// Ours, beyond the contract.
-    attachments: Vec<UrlView>,
+    attachments: Vec<AttachmentView<'m>>,
 }
 
 /// A message on its way out. Its view borrows from it, so that a page is not copied to be written.
@@ -154,7 +179,7 @@ impl Serialize for Viewed {
             replying_to_message_id: message.replying_to,
             user: AuthorView::of(author),
             view_count: None,
-            attachments: Vec::new(),
+            attachments: self.0.attachments.iter().map(attachment).collect(),
         };
         view.serialize(serializer)
     }
@@ -169,20 +194,14 @@ pub(crate) struct SendBody {
     /// Markdown, at most 20,000 characters.
     #[schema(value_type = String)]
     content: Option<String>,
-    attachments: Option<Vec<AttachmentBody>>,
+    /// At most 20 files that are `ready` and that the caller made.
+    attachments: Option<Vec<FileRef>>,
     /// Accepted; links are not previewed by the server.
     #[expect(dead_code, reason = "accepted for compatibility; there are no previews to switch off")]
     auto_detect_links: Option<bool>,
     poll: Option<PollBody>,
     /// A message of the same channel.
     replying_to_message_id: Option<String>,
-}
-
-/// A file to attach.
-#[derive(Deserialize, ToSchema)]
-pub(crate) struct AttachmentBody {
-    #[expect(dead_code, reason = "files come with uploads; until then none is known")]
-    id: String,
 }
 
 /// A poll to hold.
@@ -207,7 +226,7 @@ pub(crate) async fn create(
         content: extract::required("content", body.content)?,
         poll: body.poll.map(poll).transpose()?,
         replying_to: extract::id_opt("replying_to_message_id", body.replying_to_message_id.as_deref())?,
-        has_attachments: attached(body.attachments.as_deref())?,
+        attachments: attached(&body.attachments.unwrap_or_default())?,
     };
     let channel = ask.channel;
     post.once_by_id(
@@ -219,12 +238,19 @@ pub(crate) async fn create(
     .await
 }
 
-fn attached(attachments: Option<&[AttachmentBody]>) -> Result<bool, ApiError> {
-    let count = attachments.map_or(0, <[AttachmentBody]>::len);
-    if count > MAX_ATTACHMENTS {
+fn attached(attachments: &[FileRef]) -> Result<Vec<FileId>, ApiError> {
+    if attachments.len() > MAX_ATTACHMENTS {
         return Err(ApiError::invalid("attachments", format!("more than {MAX_ATTACHMENTS} attachments")));
     }
-    Ok(count > 0)
+    let mut files = Vec::with_capacity(attachments.len());
+    for attachment in attachments {
+        let id = extract::required("attachments", attachment.file("attachments")?)?;
+        // The same file twice is one attachment.
+        if !files.contains(&id) {
+            files.push(id);
+        }
+    }
+    Ok(files)
 }
 
 fn poll(body: PollBody) -> Result<Vec<PollOption>, ApiError> {
@@ -293,7 +319,8 @@ pub(crate) struct UpdateMessageBody {
     #[serde(default)]
     #[schema(value_type = Option<bool>)]
     is_pinned: Patch<bool>,
-    attachments: Option<Vec<AttachmentBody>>,
+    /// Replaces all attachments; null leaves them.
+    attachments: Option<Vec<FileRef>>,
 }
 
 /// Update a message
@@ -312,7 +339,7 @@ pub(crate) async fn update(
     let edit = EditMessage {
         content: body.content.value(),
         pinned: body.is_pinned.value(),
-        has_attachments: attached(body.attachments.as_deref())?,
+        attachments: body.attachments.as_deref().map(attached).transpose()?,
     };
     Ok(json(&Viewed(http.app.edit_message(&caller, extract::id("id", &id)?, edit).await?)))
 }

@@ -6,6 +6,7 @@ pub(crate) mod companies;
 pub(crate) mod dm_channels;
 pub(crate) mod dm_members;
 pub(crate) mod experiences;
+pub(crate) mod files;
 pub(crate) mod members;
 pub(crate) mod messages;
 pub(crate) mod reactions;
@@ -56,6 +57,13 @@ impl<T> ListView<T> {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UrlView {
     url: Option<String>,
+}
+
+impl UrlView {
+    /// None of nothing.
+    pub(crate) fn of(url: Option<&str>) -> Option<Self> {
+        url.map(|url| Self { url: Some(url.to_owned()) })
+    }
 }
 
 fn time(at: Timestamp) -> String {

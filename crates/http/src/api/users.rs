@@ -7,7 +7,7 @@ use hallpass_app::users::{UpdateUser, UserProfile, UserRef};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::companies::FileRef;
+use super::files::FileRef;
 use super::{ListView, PageParams, UrlView, time};
 use crate::error::ApiError;
 use crate::extract::{self, Authed, JsonBody, Param, Patch, Query};
@@ -49,7 +49,7 @@ fn view(profile: UserProfile) -> UserView {
         username: profile.user.username.clone(),
         name: profile.name,
         bio: profile.user.bio.clone(),
-        profile_picture: None,
+        profile_picture: UrlView::of(profile.picture.as_deref()),
         created_at: time(profile.user.created_at),
         balance: None,
         balance_history: None,
@@ -118,7 +118,10 @@ pub(crate) struct UpdateUserBody {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     username: Patch<String>,
-    profile_picture: Option<FileRef>,
+    /// A picture that the caller uploaded. Null clears it; with a company, clears the override.
+    #[serde(default)]
+    #[schema(value_type = Option<FileRef>)]
+    profile_picture: Patch<FileRef>,
     /// In the body or the query: sets what this company shows. Without: the global profile.
     company_id: Option<String>,
     /// The same as `company_id`.
@@ -141,7 +144,6 @@ pub(crate) async fn update(
     body: JsonBody<UpdateUserBody>,
 ) -> Result<Response, ApiError> {
     let body = body.value;
-    FileRef::refuse("profile_picture", body.profile_picture.as_ref())?;
     let in_body = extract::company(
         ["company_id", "account_id"],
         body.company_id.as_deref(),
@@ -157,6 +159,7 @@ pub(crate) async fn update(
         username: body.username.value().map(username).transpose()?,
         name: body.name.clearable(|name| extract::text("name", &name, MAX_NAME))?,
         bio: body.bio.clearable(|bio| extract::bounded("bio", &bio, MAX_BIO))?,
+        picture: FileRef::patch("profile_picture", body.profile_picture)?,
     };
     let profile = http.app.update_user(&caller, &user_ref(&id)?, UpdateUser { company, patch }).await?;
     Ok(json(&view(profile)))

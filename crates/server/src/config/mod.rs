@@ -3,6 +3,7 @@
 //! Only this crate sees it; everyone else is handed a small policy of their own.
 
 mod database;
+mod files;
 mod http;
 mod keys;
 mod limits;
@@ -24,6 +25,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use database::DatabaseConfig;
+pub(crate) use files::FilesConfig;
 pub(crate) use http::{HttpConfig, PublicUrl};
 pub(crate) use keys::KeysConfig;
 pub(crate) use log::{LogConfig, LogFormat};
@@ -62,6 +64,7 @@ pub(crate) struct Config {
     pub(crate) database: DatabaseConfig,
     pub(crate) tokens: TokensConfig,
     pub(crate) keys: KeysConfig,
+    pub(crate) files: FilesConfig,
     pub(crate) limits: Limits,
     pub(crate) webhooks: WebhooksConfig,
     pub(crate) log: LogConfig,
@@ -142,6 +145,7 @@ impl Config {
         self.database.validate()?;
         self.tokens.validate()?;
         self.keys.validate()?;
+        self.files.validate()?;
         self.limits.validate()?;
         self.webhooks.validate()?;
         self.log.validate()
@@ -175,7 +179,7 @@ impl Config {
 }
 
 /// Every section, by name, with its keys.
-fn sections() -> [(&'static str, &'static [(&'static str, &'static str)]); 7] {
+fn sections() -> [(&'static str, &'static [(&'static str, &'static str)]); 8] {
     fn entry<S: Section>() -> (&'static str, &'static [(&'static str, &'static str)]) {
         (S::NAME, S::KEYS)
     }
@@ -184,6 +188,7 @@ fn sections() -> [(&'static str, &'static [(&'static str, &'static str)]); 7] {
         entry::<DatabaseConfig>(),
         entry::<TokensConfig>(),
         entry::<KeysConfig>(),
+        entry::<FilesConfig>(),
         entry::<Limits>(),
         entry::<WebhooksConfig>(),
         entry::<LogConfig>(),
@@ -288,6 +293,13 @@ mod tests {
             ("[database]\nmax_connections = 1", vec![], "database.max_connections"),
             ("[keys]\nmaster_key = 'x'", vec![], "keys.master_key"),
             ("[keys]\nmaster_key_file = '/nowhere'", vec![], "keys.master_key_file"),
+            ("[files]\nmax_bytes = 0", vec![], "files.max_bytes"),
+            ("[files]\ntypes = ['text/html']", vec![], "files.types"),
+            ("[files]\npublic_url = 'https://a/b'", vec![], "files.public_url"),
+            ("[files]\ns3_endpoint = 'https://s3'", vec![], "files.s3_endpoint"),
+            ("[files]\ns3_bucket = 'b'\ns3_endpoint = 'http://s3'", vec![], "files.s3_endpoint"),
+            ("[files]\ns3_bucket = 'b'\ns3_access_key_id = 'x'", vec![], "files.s3_secret_access_key"),
+            ("[files]\nkeep_unused_days = 0", vec![], "files.keep_unused_days"),
             ("[limits]\nmints_per_minute = 0", vec![], "limits.mints_per_minute"),
             ("[log]\nformat = 'xml'", vec![], "log.format"),
             ("[log]\nlevel = 'a=b=c'", vec![], "log.level"),

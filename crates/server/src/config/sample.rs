@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{Config, DATA_DIR, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, Section, TokensConfig};
+use super::{
+    Config, DATA_DIR, DatabaseConfig, FilesConfig, HttpConfig, KeysConfig, LogConfig, Section, TokensConfig,
+};
 
 /// How one key is written: as a comment that shows the default, or as a setting.
 type Writer = fn(&mut String, doc: &str, key: &str, value: &str);
@@ -46,6 +48,7 @@ fn write(text: &mut String, config: &Config, writer: Writer, about: bool) {
     section::<DatabaseConfig>(text, &config.database, writer, about);
     section::<TokensConfig>(text, &config.tokens, writer, about);
     section::<KeysConfig>(text, &config.keys, writer, about);
+    section::<FilesConfig>(text, &config.files, writer, about);
     section(text, &config.limits, writer, about);
     section::<LogConfig>(text, &config.log, writer, about);
 }
@@ -91,6 +94,7 @@ mod tests {
         keys::<DatabaseConfig>();
         keys::<TokensConfig>();
         keys::<KeysConfig>();
+        keys::<FilesConfig>();
         keys::<hallpass_app::Limits>();
         keys::<LogConfig>();
     }

@@ -4,7 +4,7 @@ use hallpass_core::id::CompanyId;
 use hallpass_core::role::Role;
 use hallpass_core::statement::KeyRights;
 use hallpass_testkit::http::Method;
-use hallpass_testkit::{Answer, CHAT_SCOPES, TestServer};
+use hallpass_testkit::{Answer, CHAT_SCOPES, TestServer, pictures};
 use serde_json::{Map, Value, json};
 
 use super::given::{claims, enrolment, text};
@@ -32,6 +32,8 @@ pub(crate) struct Tenant {
     /// The user's support chat, and what they said there.
     pub(crate) support: String,
     pub(crate) support_message: String,
+    /// By the key, ready, a picture.
+    pub(crate) file: String,
     pub(crate) email: String,
     /// A token of the user, and its `jti`.
     pub(crate) token: String,
@@ -71,6 +73,7 @@ pub(crate) async fn tenant(server: &TestServer, name: &str) -> Tenant {
     let support = text(&key.post("/support_channels", customer).await.ok(), "id").to_owned();
     let dm_message = server.actor(&token).say(&dm, &format!("{name} aside")).await.ok();
     let support_message = server.actor(&token).say(&support, &format!("{name} asks")).await.ok();
+    let file = key.upload(&format!("{name}.png"), pictures::png(8, 8)).await;
     let body = json!({ "child_company_id": company.id, "role": "moderator" });
     let spare = key.post(&format!("/companies/{}/api_keys", company.id), body).await.ok();
     let hook = key.post("/webhooks", json!({ "url": format!("https://{name}.test/hook") })).await.ok();
@@ -79,6 +82,7 @@ pub(crate) async fn tenant(server: &TestServer, name: &str) -> Tenant {
         key.post(&format!("/webhooks/{webhook}/test"), json!({ "event": "chat.message.created" })).await.ok();
     Tenant {
         company: company.id,
+        file,
         owner: company.owner.to_string(),
         account: text(&made, "id").to_owned(),
         member: text(&members["data"][0], "id").to_owned(),
@@ -341,6 +345,8 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
         "experiences.grant_access" | "experiences.revoke_access" => {
             one(format!("experiences/{experience}/members/{user}"), &[], None)
         }
+        "files.create" => one("files".into(), &[], Some(json!({ "filename": "swept.txt" }))),
+        "files.retrieve" => one(format!("files/{}", t.file), &[], None),
         "chat_channels.list" => vec![
             case("", "chat_channels".into(), &[("company_id", &company), ("product_id", product)], None),
             case("account", "chat_channels".into(), &[("account_id", &company)], None),

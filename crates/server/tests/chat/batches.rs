@@ -19,7 +19,7 @@ fn to(channel: &str, content: &str) -> SendMessage {
         content: content.to_owned(),
         poll: None,
         replying_to: None,
-        has_attachments: false,
+        attachments: Vec::new(),
     }
 }
 

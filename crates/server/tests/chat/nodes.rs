@@ -77,7 +77,7 @@ async fn two_nodes_posting_into_crossing_channels_leave_no_gap_and_never_lock_up
                     content: format!("{writer} {n}"),
                     poll: None,
                     replying_to: None,
-                    has_attachments: false,
+                    attachments: Vec::new(),
                 };
                 sent.push(app.send_message(&caller, ask, None).await.unwrap().message);
                 if n % 5 == 4 {
@@ -159,7 +159,7 @@ async fn a_narrowing_on_one_node_holds_for_what_waits_on_the_other() {
                         content: "hello".to_owned(),
                         poll: None,
                         replying_to: None,
-                        has_attachments: false,
+                        attachments: Vec::new(),
                     };
                     match app.send_message(&caller, ask, None).await {
                         Ok(_) => sent += 1,

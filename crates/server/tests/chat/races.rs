@@ -247,7 +247,7 @@ async fn a_channel_deleted_under_a_crowd_takes_all_of_them_or_none() {
                     content: format!("hello {n}"),
                     poll: None,
                     replying_to: None,
-                    has_attachments: false,
+                    attachments: Vec::new(),
                 };
                 match app.send_message(&caller, ask, None).await {
                     Ok(sent) => acknowledged.push(sent.message.id.to_string()),

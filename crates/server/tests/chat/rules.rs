@@ -95,7 +95,7 @@ async fn banned_words_urls_and_media_are_refused_when_sent_and_when_edited_in() 
     for text in ["spammer", "antispam", "1.5 is a number", "e.g. this"] {
         ann.say(&channel, text).await.ok();
     }
-    let attached = json!({ "channel_id": channel, "content": "look", "attachments": [{ "id": "file_x" }] });
+    let attached = json!({ "channel_id": channel, "content": "look", "attachments": [{ "id": "file_01KDWPVNG0W1GTXMFFD0000001" }] });
     ann.post("/messages", attached.clone()).await.refused(422, "banned_media");
     acme.as_key().patch(&settings, json!({ "ban_media": false })).await.ok();
     ann.post("/messages", attached).await.refused(404, "not_found");

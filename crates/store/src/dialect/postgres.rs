@@ -31,6 +31,7 @@ pub(crate) const TALLIES: &str = concat!(
     super::postgres_texts!("$1"),
     ")"
 );
+pub(crate) use crate::files::LIST_POSTGRES as LIST_FILES;
 
 /// Whether a migration ever ran.
 pub(crate) const IS_BEGUN: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
@@ -106,6 +107,7 @@ pub(crate) const ALL: &[&str] = &[
     INSERT_MESSAGES,
     TOUCH_FEEDS,
     TALLIES,
+    LIST_FILES,
     IS_BEGUN,
     CLOCK,
     MESSAGES_OF_EVENTS,

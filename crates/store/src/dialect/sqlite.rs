@@ -19,6 +19,7 @@ pub(crate) const TOUCH_FEEDS: &str = "UPDATE feeds SET
      WHERE id = j.c AND deleted_at IS NULL";
 pub(crate) const TOUCH_SEATS: &str = "UPDATE feed_members SET active_at = MAX(active_at, j.at)
      FROM (SELECT value ->> 0 AS c, value ->> 1 AS at FROM json_each($1)) AS j WHERE feed_id = j.c";
+pub(crate) use crate::files::LIST_SQLITE as LIST_FILES;
 
 /// Whether a migration ever ran.
 pub(crate) const IS_BEGUN: &str =
@@ -47,6 +48,7 @@ pub(crate) const PUT_DELIVERIES: &str =
 pub(crate) const ALL: &[&str] = &[
     BUMP_HEADS,
     TALLIES,
+    LIST_FILES,
     TOUCH_FEEDS,
     TOUCH_SEATS,
     IS_BEGUN,

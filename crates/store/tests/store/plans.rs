@@ -134,6 +134,14 @@ INSERT INTO idempotency_keys (scope_hash, body_hash, operation, created_at, leas
     SELECT sha256(n::text::bytea), '', '', n, n FROM generate_series(1, 10000) n;
 INSERT INTO authority_log (n, kind, subject, scope, kills, at)
     SELECT n, 'user', n, '', n % 2 = 0, n FROM generate_series(1, 20000) n;
+INSERT INTO files (id, company_id, filename, visibility, status, due_at, created_at)
+    SELECT 'file_' || n, 'biz_' || (n % 400 + 1), n, 'public', 'ready', CASE WHEN n % 10 = 0 THEN n END, n
+    FROM generate_series(1, 20000) n;
+INSERT INTO file_uses (file_id, kind, subject, check_at, created_at)
+    SELECT 'file_' || n, 'message', 'post_' || n, CASE WHEN n % 10 = 0 THEN n END, n FROM generate_series(1, 20000) n;
+INSERT INTO blobs (hash, suspect_at) SELECT n, CASE WHEN n % 10 = 0 THEN n END FROM generate_series(1, 20000) n;
+INSERT INTO file_blobs (file_id, px, hash, content_type, size_bytes)
+    SELECT 'file_' || n, 0, n, 'image/png', n FROM generate_series(1, 20000) n;
 INSERT INTO server_facts (name, value) SELECT n, n FROM generate_series(1, 1000) n;
 INSERT INTO person_emails (person_id, email_key, email, created_at)
     SELECT 'person_' || n, n, n, n FROM generate_series(1, 3000) n;

@@ -1,4 +1,5 @@
 use hallpass_core::entity::Company;
+use hallpass_core::id::FileId;
 use hallpass_store::{CompanyFilter, CompanyPatch, NewCompany, StoreError};
 
 use crate::fixtures::*;
@@ -85,6 +86,8 @@ async fn a_patch_changes_what_it_names(db: &Db) {
         social_links: Some("[1]".to_owned()),
         send_customer_emails: Some(false),
         metadata: text("{}"),
+        logo: Some(Some(FileId::from_bits(7))),
+        banner: Some(Some(FileId::from_bits(8))),
     };
     commit!(db, patch, tx => tx.update_company(biz(1), patch, at(8)));
     let full = find(db, 1).await.unwrap();
@@ -95,6 +98,7 @@ async fn a_patch_changes_what_it_names(db: &Db) {
         (Some("t"), Some("a"))
     );
     assert_eq!((full.social_links.as_str(), full.send_customer_emails), ("[1]", false));
+    assert_eq!((full.logo, full.banner), (Some(FileId::from_bits(7)), Some(FileId::from_bits(8))));
     assert_eq!(full.updated_at, at(8));
 
     let nothing = CompanyPatch::default();
@@ -106,6 +110,7 @@ async fn a_patch_changes_what_it_names(db: &Db) {
         target_audience: Some(None),
         affiliate_instructions: Some(None),
         metadata: Some(None),
+        logo: Some(None),
         ..CompanyPatch::default()
     };
     commit!(db, clear, tx => tx.update_company(biz(1), clear, at(10)));

@@ -1,4 +1,4 @@
-use hallpass_core::id::{AppId, ProductId};
+use hallpass_core::id::{AppId, FileId, ProductId};
 use hallpass_store::{ChannelFilter, ExperienceFilter, ExperiencePatch, NewExperience, Scan, StoreError};
 
 use crate::fixtures::*;
@@ -36,12 +36,18 @@ async fn an_experience_comes_back_as_stored(db: &Db) {
 async fn a_patch_changes_what_it_names(db: &Db) {
     let acme = db.acme().await;
     db.experience(1, acme, true).await;
-    let patch = ExperiencePatch { name: Some("N".to_owned()), public: Some(false), sort_order: None };
+    let patch = ExperiencePatch {
+        name: Some("N".to_owned()),
+        public: Some(false),
+        sort_order: None,
+        picture: Some(Some(FileId::from_bits(7))),
+    };
     assert!(commit!(db, patch, tx => tx.update_experience(exp(1), patch, at(5))));
     let patch = ExperiencePatch { sort_order: Some(Some("2".to_owned())), ..ExperiencePatch::default() };
     assert!(commit!(db, patch, tx => tx.update_experience(exp(1), patch, at(6))));
     let found = db.read().await.find_experience(exp(1)).await.unwrap().unwrap();
     assert_eq!((found.name.as_str(), found.public, found.sort_order.as_deref()), ("N", false, Some("2")));
+    assert_eq!(found.picture, Some(FileId::from_bits(7)));
     let patch = ExperiencePatch { sort_order: Some(None), ..ExperiencePatch::default() };
     commit!(db, patch, tx => tx.update_experience(exp(1), patch, at(7)));
     assert_eq!(db.read().await.find_experience(exp(1)).await.unwrap().unwrap().sort_order, None);

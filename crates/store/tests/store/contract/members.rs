@@ -73,7 +73,7 @@ async fn a_member_comes_back_as_stored(db: &Db) {
     assert_eq!(db.read().await.find_member(member(3)).await.unwrap(), None);
     assert_eq!(db.read().await.find_member_of(acme, user(1)).await.unwrap(), None);
 
-    commit!(db, tx => tx.update_name_override(acme, user(2), Some("Shown"), at(3)));
+    commit!(db, tx => tx.update_override(acme, user(2), Some(Some("Shown")), None, at(3)));
     commit!(db, tx => tx.update_team_role(AuthorizedUserId::from_bits(1), acme, user(2), Role::Owner, at(3)));
     let found = db.read().await.find_member(member(2)).await.unwrap().unwrap();
     assert_eq!((found.name.as_deref(), found.on_team), (Some("Shown"), true));
@@ -198,12 +198,12 @@ async fn search_sees_what_is_shown(db: &Db) {
     assert_eq!(search("Ágnes", false).await, [2]);
     assert_eq!(search("secret@", false).await, [] as [u128; 0]);
     assert_eq!(search("secret@EXAMPLE", true).await, [2]);
-    commit!(db, tx => tx.update_name_override(acme, user(2), Some("Boss"), at(5)));
+    commit!(db, tx => tx.update_override(acme, user(2), Some(Some("Boss")), None, at(5)));
     assert_eq!(search("boss", false).await, [2]);
     assert_eq!(search("ágnes", false).await, [] as [u128; 0], "hidden by the override");
     let patch = UserPatch { name: Some(None), ..UserPatch::default() };
     commit!(db, patch, tx => tx.update_user(user(2), patch, at(6)));
-    commit!(db, tx => tx.update_name_override(acme, user(2), None, at(7)));
+    commit!(db, tx => tx.update_override(acme, user(2), Some(None), None, at(7)));
     assert_eq!(search("boss", false).await, [] as [u128; 0]);
     assert_eq!(search("lee", false).await, [2], "a user without a name");
 }

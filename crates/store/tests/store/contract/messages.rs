@@ -187,6 +187,11 @@ async fn an_edit_changes_what_it_names(db: &Db) {
     let edited = found().await;
     assert!(edited.pinned && edited.edited && !edited.mentions_everyone);
     assert_eq!((edited.content.as_deref(), edited.mentions), (Some("new"), vec![user(2)]));
+    let files = vec![FileId::from_bits(3), FileId::from_bits(1)];
+    commit!(db, files, tx => tx.update_message_attachments(post(1), files));
+    assert_eq!(found().await.attachments, [FileId::from_bits(3), FileId::from_bits(1)]);
+    commit!(db, tx => tx.update_message_attachments(post(1), &[]));
+    assert_eq!(found().await.attachments, []);
     assert!(commit!(db, tx => tx.update_message(post(1), Some(("", &[], true)), true, Some(false), at(7))));
     let bare = found().await;
     assert!(!bare.pinned && bare.edited && bare.mentions_everyone);

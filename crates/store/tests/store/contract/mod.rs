@@ -8,6 +8,7 @@ mod companies;
 mod corrupt;
 mod experiences;
 mod feeds;
+mod files;
 mod idempotency;
 mod members;
 mod messages;

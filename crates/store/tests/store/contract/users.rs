@@ -1,6 +1,6 @@
-use hallpass_core::id::{AuthorizedUserId, MemberId, PersonId};
+use hallpass_core::id::{AuthorizedUserId, FileId, MemberId, PersonId};
 use hallpass_core::role::Role;
-use hallpass_store::{NewUser, StoreError, UserPatch};
+use hallpass_store::{NewUser, ProfileOverride, StoreError, UserPatch};
 
 use crate::fixtures::*;
 
@@ -83,14 +83,20 @@ async fn an_address_names_one_local_user_per_home(db: &Db) {
 
 async fn a_patch_changes_what_it_names(db: &Db) {
     db.users([1, 2]).await;
-    let patch = UserPatch { username: Some("Zoë".to_owned()), bio: Some(Some("b".to_owned())), name: None };
+    let patch = UserPatch {
+        username: Some("Zoë".to_owned()),
+        bio: Some(Some("b".to_owned())),
+        name: None,
+        picture: Some(Some(FileId::from_bits(7))),
+    };
     commit!(db, patch, tx => tx.update_user(user(1), patch, at(9)));
     let found = db.read().await.find_user(user(1)).await.unwrap().unwrap();
     assert_eq!((found.username.as_str(), found.name.as_deref()), ("Zoë", Some("Name 1")));
     assert_eq!((found.bio.as_deref(), found.updated_at, found.created_at), (Some("b"), at(9), at(0)));
+    assert_eq!(found.picture, Some(FileId::from_bits(7)));
     assert!(db.read().await.find_own_user_by_username("zoë").await.unwrap().is_some());
 
-    let patch = UserPatch { username: None, bio: Some(None), name: Some(None) };
+    let patch = UserPatch { bio: Some(None), name: Some(None), ..UserPatch::default() };
     commit!(db, patch, tx => tx.update_user(user(1), patch, at(10)));
     let found = db.read().await.find_user(user(1)).await.unwrap().unwrap();
     assert_eq!((found.username.as_str(), found.name, found.bio), ("Zoë", None, None));
@@ -178,14 +184,19 @@ async fn a_company_sees_its_own_and_its_connected_accounts_users(db: &Db) {
 async fn overrides_are_shown_in_one_company_only(db: &Db) {
     let acme = db.acme().await;
     db.company(2, 1, None).await;
-    assert_eq!(db.read().await.find_name_override(acme, user(1)).await.unwrap(), None);
-    commit!(db, tx => tx.update_name_override(acme, user(1), Some("Boss"), at(1)));
-    let mut read = db.read().await;
-    assert_eq!(read.find_name_override(acme, user(1)).await.unwrap().as_deref(), Some("Boss"));
-    assert_eq!(read.find_name_override(biz(2), user(1)).await.unwrap(), None);
-    drop(read);
-    commit!(db, tx => tx.update_name_override(acme, user(1), None, at(2)));
-    assert_eq!(db.read().await.find_name_override(acme, user(1)).await.unwrap(), None);
+    let shown = async |company| db.read().await.find_override(company, user(1)).await.unwrap();
+    let (nothing, picture) = (ProfileOverride::default(), Some(FileId::from_bits(7)));
+    assert_eq!(shown(acme).await, nothing);
+    commit!(db, tx => tx.update_override(acme, user(1), Some(Some("Boss")), None, at(1)));
+    let name = Some("Boss".to_owned());
+    assert_eq!(shown(acme).await, ProfileOverride { name: name.clone(), picture: None });
+    commit!(db, tx => tx.update_override(acme, user(1), None, Some(picture), at(2)));
+    assert_eq!(shown(acme).await, ProfileOverride { name, picture });
+    assert_eq!(shown(biz(2)).await, nothing);
+    commit!(db, tx => tx.update_override(acme, user(1), Some(None), None, at(3)));
+    assert_eq!(shown(acme).await, ProfileOverride { name: None, picture });
+    commit!(db, tx => tx.update_override(acme, user(1), None, Some(None), at(4)));
+    assert_eq!(shown(acme).await, nothing);
 }
 
 async fn found(db: &Db, query: &str) -> Vec<u128> {
@@ -207,7 +218,7 @@ async fn lists_show_the_enrolled_by_what_is_shown_there(db: &Db) {
     assert_eq!(found(db, "USER3").await, [3]);
     assert_eq!(found(db, "name").await, [2, 3, 6, 7]);
 
-    commit!(db, tx => tx.update_name_override(acme, user(3), Some("Élodie_100% Ünal"), at(1)));
+    commit!(db, tx => tx.update_override(acme, user(3), Some(Some("Élodie_100% Ünal")), None, at(1)));
     assert_eq!(found(db, "name").await, [2, 6, 7], "what the override hides is not searched");
     for query in ["Élodie", "éLODIE", "ünal", "_100%", "E_"] {
         assert_eq!(found(db, query).await, [3], "{query}");
@@ -216,7 +227,7 @@ async fn lists_show_the_enrolled_by_what_is_shown_there(db: &Db) {
         let expected: &[u128] = if query == "%" { &[3] } else { &[] };
         assert_eq!(found(db, query).await, expected, "{query}: wildcards are letters");
     }
-    commit!(db, tx => tx.update_name_override(acme, user(3), None, at(1)));
+    commit!(db, tx => tx.update_override(acme, user(3), Some(None), None, at(1)));
     assert_eq!(found(db, "name 3").await, [3]);
     let patch = UserPatch { name: Some(Some("ÉTIENNE".to_owned())), ..UserPatch::default() };
     commit!(db, patch, tx => tx.update_user(user(3), patch, at(9)));
