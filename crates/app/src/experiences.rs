@@ -147,7 +147,7 @@ impl App {
     }
 
     /// Decides about an action on an existing experience.
-    async fn permit_experience(
+    pub(crate) async fn permit_experience(
         &self,
         caller: &Caller,
         action: Action,

@@ -3,6 +3,7 @@
 //! One file a noun. Every use case takes a [`Caller`] and asks the one decision
 //! ([`hallpass_core::decision`]) through [`App::permit`]; nothing else grants anything.
 
+pub mod access;
 pub mod access_tokens;
 pub mod admin;
 pub mod api_keys;
@@ -29,6 +30,7 @@ mod profiles;
 pub mod reactions;
 pub mod revocation;
 pub mod support_chats;
+pub mod team;
 pub mod users;
 pub mod webhooks;
 
@@ -41,7 +43,9 @@ use hallpass_core::decision::Standing;
 use hallpass_core::entity::{ApiKey, Channel, Company, Feed, User};
 use hallpass_core::id::{ApiKeyId, AppId, ChatFeedId, CompanyId, ExperienceId, FeedId, UserId};
 use hallpass_core::{Clock, Entropy};
-pub use hallpass_store::{ChannelPatch, CompanyPatch, ExperiencePatch, MemberFilter, UserPatch};
+pub use hallpass_store::{
+    ChannelPatch, CompanyPatch, ExperiencePatch, MemberFilter, MemberOrder, TeamFilter, UserPatch,
+};
 use hallpass_store::{Store, Tx};
 use hallpass_token::{CursorKey, MacKey, MasterKey, SecretHash};
 use jiff::{SignedDuration, Timestamp};

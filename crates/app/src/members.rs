@@ -1,4 +1,4 @@
-//! Enrolment: members of a company, their roles on its team.
+//! Enrolment: the members of a company.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use hallpass_core::entity::{Company, Member};
 use hallpass_core::id::{AuthorizedUserId, CompanyId, MemberId, UserId};
 use hallpass_core::role::Role;
 use hallpass_core::webhook::EventType;
-use hallpass_store::{Key, MemberFilter};
+use hallpass_store::{Key, MemberFilter, MemberOrder};
 
 use crate::App;
 use crate::caller::Caller;
@@ -40,9 +40,14 @@ impl App {
         self.permit(caller, Action::ReadMembers, company, None, "company").await?;
         let filters = format!("{:?}", ask.filter);
         let plan = ask.page.plan(self, "members.list", company, &[&filters], (Direction::Desc, 100))?;
-        let by_joining = ask.filter.by_joining;
+        let order = ask.filter.order;
         let key = |member: &Member| Key {
-            at: if by_joining { member.joined_at } else { member.created_at }.as_millisecond(),
+            at: match order {
+                MemberOrder::Creation => member.created_at,
+                MemberOrder::Joining => member.joined_at,
+                MemberOrder::Action => member.updated_at,
+            }
+            .as_millisecond(),
             id: member.id.to_string(),
         };
         let (none, filter) = (ask.matches_none, &ask.filter);
@@ -101,12 +106,15 @@ impl App {
         user: UserId,
     ) -> Result<(Member, Arc<Company>), AppError> {
         self.permit(caller, Action::ManageMembers, company, None, "company").await?;
-        if !self.store.read().await?.is_user_seen_from(caller.home(), user).await?
-            && !self.made_by(caller.home(), user).await?
-        {
-            return Err(AppError::NotFound("user"));
-        }
+        self.must_see(caller, user).await?;
         self.with_company(self.make_member(company, user).await?).await
+    }
+
+    /// Refuses a user whom the caller's company has no business with.
+    pub(crate) async fn must_see(&self, caller: &Caller, user: UserId) -> Result<(), AppError> {
+        let home = caller.home();
+        let seen = self.store.read().await?.is_user_seen_from(home, user).await?;
+        if seen || self.made_by(home, user).await? { Ok(()) } else { Err(AppError::NotFound("user")) }
     }
 
     /// Whether a user was made by this company: it may enrol them again after un-enrolling.
@@ -174,45 +182,6 @@ impl App {
                     tx.revoke_all_experience_access(*company, *user).await?;
                     forget_picture(tx, *company, *user, *at).await?;
                     App::note(tx, &[(Change::Standing(*company, *user), true)], *at).await
-                })
-            })
-            .await?;
-        self.settle(n).await
-    }
-
-    /// Puts a user on a company's team, changes their role there, or takes them off it (none).
-    /// Rights that shrink are decided anew everywhere within a second.
-    ///
-    /// # Errors
-    /// [`AppError::NotFound`] for a user or company that is not there, or a role that was not held.
-    pub async fn set_team_role(
-        &self,
-        company: CompanyId,
-        user: UserId,
-        role: Option<Role>,
-    ) -> Result<(), AppError> {
-        let owner = self.company(company).await?.ok_or(AppError::NotFound("company"))?.owner;
-        if owner == user && role != Some(Role::Owner) {
-            return Err(AppError::unprocessable("owner", "user_id", "the owner stays on the team"));
-        }
-        if self.user(user).await?.is_none() {
-            return Err(AppError::NotFound("user"));
-        }
-        let at = self.clock.now();
-        let id = AuthorizedUserId::generate(at, &*self.entropy);
-        let n = self
-            .store
-            .write((id, company, user, role, at), |(id, company, user, role, at), tx| {
-                Box::pin(async move {
-                    match role {
-                        Some(role) => tx.update_team_role(*id, *company, *user, *role, *at).await?,
-                        None => {
-                            if !tx.revoke_team_role(*company, *user).await? {
-                                return Err(AppError::NotFound("team member"));
-                            }
-                        }
-                    }
-                    App::note(tx, &[(Change::Standing(*company, *user), false)], *at).await
                 })
             })
             .await?;

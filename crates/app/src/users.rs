@@ -207,7 +207,12 @@ impl App {
     }
 
     /// The user that a path names, if the caller may know of them through `company`.
-    async fn resolve(&self, caller: &Caller, user: &UserRef, company: CompanyId) -> Result<UserId, AppError> {
+    pub(crate) async fn resolve(
+        &self,
+        caller: &Caller,
+        user: &UserRef,
+        company: CompanyId,
+    ) -> Result<UserId, AppError> {
         let not_found = AppError::NotFound("user");
         let id = match (user, caller) {
             (UserRef::Me, Caller::User(own)) => return Ok(own.user()),

@@ -66,6 +66,13 @@ pub enum Action {
     ResolveAddresses,
     CreateFile,
     ReadFile,
+    ReadEmails,
+    ReadTeam,
+    ReadTeamWithEmails,
+    AddToTeam,
+    AddToTeamWithEmails,
+    ChangeTeam,
+    RemoveFromTeam,
 }
 
 macro_rules! any_of {
@@ -77,7 +84,7 @@ macro_rules! any_of {
 
 impl Action {
     /// Every action, for tests that must not miss one.
-    pub const ALL: [Self; 46] = {
+    pub const ALL: [Self; 53] = {
         use ChannelKind::{Channel, DirectMessage, Support};
         [
             Self::ReadMessages(Channel),
@@ -125,6 +132,13 @@ impl Action {
             Self::ResolveAddresses,
             Self::CreateFile,
             Self::ReadFile,
+            Self::ReadEmails,
+            Self::ReadTeam,
+            Self::ReadTeamWithEmails,
+            Self::AddToTeam,
+            Self::AddToTeamWithEmails,
+            Self::ChangeTeam,
+            Self::RemoveFromTeam,
         ]
     };
 
@@ -171,6 +185,13 @@ impl Action {
             Self::AttachExperience => any_of!([EXPERIENCE_ATTACH]),
             Self::DetachExperience => any_of!([EXPERIENCE_DETACH]),
             Self::UpdateProfile => any_of!([USER_PROFILE_UPDATE]),
+            Self::ReadEmails => any_of!([MEMBER_EMAIL_READ]),
+            Self::ReadTeam => any_of!([COMPANY_AUTHORIZED_USER_READ]),
+            Self::ReadTeamWithEmails => any_of!([COMPANY_AUTHORIZED_USER_READ, MEMBER_EMAIL_READ]),
+            Self::AddToTeam => any_of!([AUTHORIZED_USER_CREATE]),
+            Self::AddToTeamWithEmails => any_of!([AUTHORIZED_USER_CREATE, MEMBER_EMAIL_READ]),
+            Self::ChangeTeam => any_of!([AUTHORIZED_USER_UPDATE]),
+            Self::RemoveFromTeam => any_of!([AUTHORIZED_USER_DELETE]),
             Self::ReadExperiences
             | Self::MintTokens
             | Self::RevokeTokens
@@ -308,7 +329,7 @@ pub fn may_see(standing: Standing, place: Place) -> bool {
 
 /// Whether the actor may be in the place at all. A key speaks for the company and enters its
 /// channels and support chats, and those direct messages that keys began.
-fn may_enter(actor: &Actor, place: Place) -> bool {
+pub fn may_enter(actor: &Actor, place: Place) -> bool {
     match (actor, place.kind) {
         (_, ChannelKind::DirectMessage) => place.granted,
         (Actor::Key, ChannelKind::Channel | ChannelKind::Support) => true,

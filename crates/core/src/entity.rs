@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use crate::channel::ChannelId;
 use crate::decision::ChannelKind;
 use crate::id::*;
-use crate::scope::ScopeSet;
 use crate::statement::KeyRights;
 
 /// A tenant.
@@ -325,10 +324,16 @@ pub struct PollOption {
 /// A member of a company's team.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the contract's")]
-pub struct AuthorizedUser {
+pub struct TeamMember {
     pub id: AuthorizedUserId,
     pub company: CompanyId,
+    pub company_title: String,
     pub user: UserId,
     pub role: crate::role::Role,
-    pub custom: ScopeSet,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub username: String,
+    /// As shown in this company.
+    pub name: Option<String>,
+    pub email: Option<String>,
 }

@@ -61,6 +61,11 @@ pub(crate) async fn icon() -> Response {
     answer(include_str!("pages/icon.svg"), "image/svg+xml", "public, max-age=86400")
 }
 
+/// Whoever has no picture of their own.
+pub(crate) async fn person() -> Response {
+    answer(include_str!("pages/person.svg"), "image/svg+xml", "public, max-age=86400")
+}
+
 fn answer<B: IntoResponse>(body: B, kind: &'static str, cache: &'static str) -> Response {
     let mut response = body.into_response();
     let headers = response.headers_mut();

@@ -23,6 +23,12 @@ pub(crate) fn alternatives(operation: &str) -> &'static [ScopeSet] {
         "companies.enrol_member" | "companies.unenrol_member" => A::ManageMembers,
         "members.list" | "members.retrieve" => A::ReadMembers,
         "users.update" => A::UpdateProfile,
+        "authorized_users.list" | "authorized_users.retrieve" => A::ReadTeamWithEmails,
+        "authorized_users.create" => A::AddToTeamWithEmails,
+        "authorized_users.delete" | "team_members.delete" => A::RemoveFromTeam,
+        "team_members.list" | "team_members.retrieve" => A::ReadTeam,
+        "team_members.create" => A::AddToTeam,
+        "team_members.update" => A::ChangeTeam,
         "experiences.create" | "experiences.duplicate" => A::CreateExperience,
         "experiences.update" | "experiences.grant_access" | "experiences.revoke_access" => {
             A::UpdateExperience

@@ -14,8 +14,8 @@ use utoipa_axum::routes;
 
 use crate::access_log::AccessLog;
 use crate::api::{
-    access_tokens, chat_channels, companies, dm_channels, dm_members, experiences, files, members, messages,
-    reactions, support_channels, users, webhooks,
+    access_tokens, authorized_users, chat_channels, companies, dm_channels, dm_members, experiences, files,
+    members, messages, reactions, support_channels, team_members, users, webhooks,
 };
 use crate::edge::{self, Operations};
 use crate::error::{ApiError, Code};
@@ -33,8 +33,13 @@ fn api() -> OpenApiRouter<Http> {
         .routes(routes!(members::enrol, members::unenrol))
         .routes(routes!(users::list))
         .routes(routes!(users::retrieve, users::update))
+        .routes(routes!(users::check_access))
         .routes(routes!(members::list))
         .routes(routes!(members::retrieve))
+        .routes(routes!(authorized_users::list, authorized_users::create))
+        .routes(routes!(authorized_users::retrieve, authorized_users::delete))
+        .routes(routes!(team_members::list, team_members::create))
+        .routes(routes!(team_members::retrieve, team_members::update, team_members::delete))
         .routes(routes!(experiences::list, experiences::create))
         .routes(routes!(experiences::retrieve, experiences::update, experiences::delete))
         .routes(routes!(experiences::attach))
@@ -79,6 +84,7 @@ fn around() -> Router<Http> {
         .route("/assets/site.css", get(pages::style))
         .route("/assets/site.js", get(pages::script))
         .route("/assets/icon.svg", get(pages::icon))
+        .route("/assets/person.svg", get(pages::person))
         .route("/api/v1/openapi.json", get(pages::openapi))
         .route("/.well-known/jwks.json", get(ops::jwks))
         .route("/uploads/{link}", put(bytes::upload))
@@ -90,12 +96,13 @@ fn around() -> Router<Http> {
 }
 
 /// The routes of [`around`], for limits, metrics and the log.
-const AROUND: [(&str, &str); 12] = [
+const AROUND: [(&str, &str); 13] = [
     ("/", "start"),
     ("/api", "reference"),
     ("/assets/site.css", "assets"),
     ("/assets/site.js", "assets"),
     ("/assets/icon.svg", "assets"),
+    ("/assets/person.svg", "assets"),
     ("/api/v1/openapi.json", "openapi"),
     ("/.well-known/jwks.json", "jwks"),
     ("/files/{id}/{name}", "files.read"),

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 mod api {
+    mod access;
     mod access_tokens;
     mod api_keys;
     mod authority;
@@ -20,6 +21,7 @@ mod api {
     mod patches;
     mod pictures;
     mod signing_keys;
+    mod team;
     mod threats;
     mod user_sync;
     mod webhooks;

@@ -68,14 +68,20 @@ macro_rules! walks {
             pub(crate) const CREATED_UP: &str = walk!($from, "created_at", "m.created_at", ">", "ASC");
             pub(crate) const JOINED_DOWN: &str = walk!($from, "joined_at", "(m.created_at + 0)", "<", "DESC");
             pub(crate) const JOINED_UP: &str = walk!($from, "joined_at", "(m.created_at + 0)", ">", "ASC");
-            pub(crate) const ALL: &[&str] = &[CREATED_DOWN, CREATED_UP, JOINED_DOWN, JOINED_UP];
+            pub(crate) const ACTED_DOWN: &str = walk!($from, "updated_at", "(m.created_at + 0)", "<", "DESC");
+            pub(crate) const ACTED_UP: &str = walk!($from, "updated_at", "(m.created_at + 0)", ">", "ASC");
+            pub(crate) const ALL: &[&str] =
+                &[CREATED_DOWN, CREATED_UP, JOINED_DOWN, JOINED_UP, ACTED_DOWN, ACTED_UP];
 
-            pub(super) fn choose(by_joining: bool, descending: bool) -> &'static str {
-                match (by_joining, descending) {
-                    (false, true) => CREATED_DOWN,
-                    (false, false) => CREATED_UP,
-                    (true, true) => JOINED_DOWN,
-                    (true, false) => JOINED_UP,
+            pub(super) fn choose(order: super::MemberOrder, descending: bool) -> &'static str {
+                use super::MemberOrder::{Action, Creation, Joining};
+                match (order, descending) {
+                    (Creation, true) => CREATED_DOWN,
+                    (Creation, false) => CREATED_UP,
+                    (Joining, true) => JOINED_DOWN,
+                    (Joining, false) => JOINED_UP,
+                    (Action, true) => ACTED_DOWN,
+                    (Action, false) => ACTED_UP,
                 }
             }
         }
@@ -134,8 +140,20 @@ pub struct MemberFilter {
     pub match_email: bool,
     /// These users only.
     pub users: Vec<UserId>,
-    /// By joining time instead of creation.
-    pub by_joining: bool,
+    /// In which order.
+    pub order: MemberOrder,
+}
+
+/// What a list of members is ordered by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MemberOrder {
+    /// When the membership was first made.
+    #[default]
+    Creation,
+    /// When they joined last.
+    Joining,
+    /// When they joined or left last: nothing else changes a membership.
+    Action,
 }
 
 #[derive(sqlx::FromRow)]
@@ -217,12 +235,14 @@ impl Conn {
         scan: &Scan,
     ) -> Result<Vec<Member>, StoreError> {
         // The bounds are of creation, which is only one of the orders.
-        let (at, id) =
-            if filter.by_joining { scan.start() } else { scan.start_within(filter.after, filter.before) };
+        let (at, id) = match filter.order {
+            MemberOrder::Creation => scan.start_within(filter.after, filter.before),
+            MemberOrder::Joining | MemberOrder::Action => scan.start(),
+        };
         let statement = match (&self.0, filter.users.is_empty()) {
-            (_, true) => everybody::choose(filter.by_joining, scan.descending),
-            (Inner::Postgres(_), false) => these_postgres::choose(filter.by_joining, scan.descending),
-            (_, false) => these_sqlite::choose(filter.by_joining, scan.descending),
+            (_, true) => everybody::choose(filter.order, scan.descending),
+            (Inner::Postgres(_), false) => these_postgres::choose(filter.order, scan.descending),
+            (_, false) => these_sqlite::choose(filter.order, scan.descending),
         };
         let pattern = like_pattern(&filter.query);
         let emails = if filter.match_email { pattern.clone() } else { String::new() };

@@ -2,8 +2,8 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use hallpass_app::MemberFilter;
 use hallpass_app::members::ListMembers;
+use hallpass_app::{MemberFilter, MemberOrder};
 use hallpass_core::entity::{Company, Member};
 use hallpass_core::id::{CompanyId, UserId};
 use jiff::Timestamp;
@@ -18,6 +18,22 @@ use crate::state::Http;
 
 const STATUSES: [&str; 3] = ["drafted", "joined", "left"];
 const ORDERS: [&str; 5] = ["id", "created_at", "usd_total_spent", "joined_at", "most_recent_action"];
+const ACTIONS: [&str; 14] = [
+    "joined",
+    "canceling",
+    "churned",
+    "finished_split_pay",
+    "paused",
+    "paid_subscriber",
+    "paid_once",
+    "expiring",
+    "drafted",
+    "left",
+    "trialing",
+    "pending_entry",
+    "renewing",
+    "past_due",
+];
 const LEVELS: [&str; 3] = ["no_access", "admin", "customer"];
 
 /// The user of a membership.
@@ -51,8 +67,10 @@ pub(crate) struct MemberListItem {
     created_at: String,
     #[schema(format = DateTime)]
     updated_at: String,
-    most_recent_action: Option<String>,
-    most_recent_action_at: Option<String>,
+    /// `joined` or `left`: nothing else happens to memberships here.
+    most_recent_action: &'static str,
+    #[schema(format = DateTime)]
+    most_recent_action_at: String,
     phone: Option<String>,
     usd_total_spent: f64,
     company_token_balance: f64,
@@ -64,6 +82,20 @@ pub(crate) struct MemberView {
     #[serde(flatten)]
     item: MemberListItem,
     company: MemberCompanyView,
+}
+
+fn status(joined: bool) -> &'static str {
+    if joined { "joined" } else { "left" }
+}
+
+/// The statuses that both filters leave; none where no member fits.
+fn wanted<'q>(statuses: &[&'q str], actions: &[&'q str]) -> Option<Vec<&'q str>> {
+    let within = |list: &[&str], status: &str| list.is_empty() || list.contains(&status);
+    let fits: Vec<&str> = ["joined", "left"]
+        .into_iter()
+        .filter(|status| within(statuses, status) && within(actions, status))
+        .collect();
+    if fits.is_empty() { None } else { Some(fits) }
 }
 
 fn item(member: Member) -> MemberListItem {
@@ -80,12 +112,12 @@ fn item(member: Member) -> MemberListItem {
             (false, true) => "customer",
             (false, false) => "no_access",
         },
-        status: if member.joined { "joined" } else { "left" },
+        status: status(member.joined),
         joined_at: time(member.joined_at),
         created_at: time(member.created_at),
         updated_at: time(member.updated_at),
-        most_recent_action: None,
-        most_recent_action_at: None,
+        most_recent_action: status(member.joined),
+        most_recent_action_at: time(member.updated_at),
         phone: None,
         usd_total_spent: 0.0,
         company_token_balance: 0.0,
@@ -103,10 +135,19 @@ fn view(member: Member, company: &Company) -> MemberView {
     }
 }
 
+/// Words of a list parameter.
+fn words<'q>(query: &'q Query, name: &str, known: &[&str]) -> Result<Vec<&'q str>, ApiError> {
+    let words = query.many(name)?;
+    if words.iter().any(|word| !known.contains(word)) {
+        return Err(ApiError::invalid(name, format!("{name} are of {}", known.join(", "))));
+    }
+    Ok(words)
+}
+
 /// List members
 #[utoipa::path(get, path = "/members", operation_id = "members.list", tag = "Members",
     params(("company_id" = Option<String>, Query), ("query" = Option<String>, Query),
-           ("statuses[]" = Option<Vec<String>>, Query), ("user_ids[]" = Option<Vec<String>>, Query),
+           ("statuses[]" = Option<Vec<String>>, Query), ("most_recent_actions[]" = Option<Vec<String>>, Query), ("user_ids[]" = Option<Vec<String>>, Query),
            ("access_level" = Option<String>, Query), ("created_after" = Option<String>, Query),
            ("created_before" = Option<String>, Query), ("order" = Option<String>, Query),
            ("direction" = Option<String>, Query), PageParams),
@@ -116,46 +157,49 @@ pub(crate) async fn list(
     Authed(caller): Authed,
     query: Query,
 ) -> Result<Response, ApiError> {
-    let statuses = query.many("statuses")?;
-    if statuses.iter().any(|status| !STATUSES.contains(status)) {
-        return Err(ApiError::invalid("statuses", format!("statuses are of {}", STATUSES.join(", "))));
-    }
+    let statuses = words(&query, "statuses", &STATUSES)?;
+    let actions = words(&query, "most_recent_actions", &ACTIONS)?;
     let level = query.word("access_level", &LEVELS)?.unwrap_or_default();
     let users: Vec<UserId> =
         query.many("user_ids")?.iter().map(|id| extract::id("user_ids", id)).collect::<Result<_, _>>()?;
     // What members of ours never have: nobody matches.
-    let unmatched = ["product_ids", "plan_ids", "promo_code_ids", "most_recent_actions"]
+    let unmatched = ["product_ids", "plan_ids", "promo_code_ids"]
         .iter()
         .map(|name| query.many(name))
         .collect::<Result<Vec<_>, _>>()?
         .iter()
         .any(|values| !values.is_empty());
-    let wanted: Vec<&str> = statuses.iter().copied().filter(|status| *status != "drafted").collect();
-    let only_drafted = !statuses.is_empty() && wanted.is_empty();
+    let wanted = wanted(&statuses, &actions);
     let (after, before) = (query.time("created_after")?, query.time("created_before")?);
-    let order = query.word("order", &ORDERS)?;
+    // Ids sort by creation, and nobody has spent anything.
+    let order = match query.word("order", &ORDERS)? {
+        Some("joined_at") => MemberOrder::Joining,
+        Some("most_recent_action") => MemberOrder::Action,
+        _ => MemberOrder::Creation,
+    };
     // Who left is no customer; whoever is on the team is an admin, joined or not.
     let (left_only, joined_only) = (level == "no_access", level == "customer");
+    let only = |status| wanted.as_deref() == Some(&[status]);
     let ask = ListMembers {
         company: query.company()?,
         matches_none: unmatched
-            || only_drafted
-            || (left_only && wanted == ["joined"])
-            || (joined_only && wanted == ["left"]),
+            || wanted.is_none()
+            || (left_only && only("joined"))
+            || (joined_only && only("left")),
         filter: MemberFilter {
             after: after.map_or(i64::MIN, Timestamp::as_millisecond),
             before: before.map_or(i64::MAX, Timestamp::as_millisecond),
-            status: match wanted.as_slice() {
+            status: match wanted.as_deref() {
                 _ if left_only => "left".to_owned(),
                 _ if joined_only => "joined".to_owned(),
-                [one] => (*one).to_owned(),
+                Some([one]) => (*one).to_owned(),
                 _ => String::new(),
             },
-            access_level: if left_only { String::new() } else { level.to_owned() },
+            access_level: if left_only { "customer".to_owned() } else { level.to_owned() },
             query: extract::bounded("query", query.one("query")?.unwrap_or_default(), 200)?,
             match_email: true,
             users,
-            by_joining: order == Some("joined_at"),
+            order,
         },
         page: query.page()?,
     };

@@ -1,6 +1,7 @@
 //! The operations, one file a resource; each translates between the wire and a use case.
 
 pub(crate) mod access_tokens;
+pub(crate) mod authorized_users;
 pub(crate) mod chat_channels;
 pub(crate) mod companies;
 pub(crate) mod dm_channels;
@@ -11,6 +12,7 @@ pub(crate) mod members;
 pub(crate) mod messages;
 pub(crate) mod reactions;
 pub(crate) mod support_channels;
+pub(crate) mod team_members;
 pub(crate) mod users;
 pub(crate) mod webhooks;
 

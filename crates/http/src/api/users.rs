@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use hallpass_app::UserPatch;
+use hallpass_app::access::{AccessLevel, Resource};
 use hallpass_app::users::{UpdateUser, UserProfile, UserRef};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,7 +11,7 @@ use utoipa::ToSchema;
 use super::files::FileRef;
 use super::{ListView, PageParams, UrlView, time};
 use crate::error::ApiError;
-use crate::extract::{self, Authed, JsonBody, Param, Patch, Query};
+use crate::extract::{self, Authed, JsonBody, Param, Params2, Patch, Query};
 use crate::idempotent::json;
 use crate::state::Http;
 
@@ -131,7 +132,7 @@ pub(crate) struct UpdateUserBody {
 /// Update a user
 ///
 /// With a company: the name that company shows. Without: the global profile, by the user's own token or
-/// by a key of the company that made the user.
+/// by a key of the company that made the user. `me` is the token's own user; an API key has none: 403.
 #[utoipa::path(patch, path = "/users/{id}", operation_id = "users.update", tag = "Users",
     params(("id" = String, Path, description = "A user's id, a username, or `me`."),
            ("account_id" = Option<String>, Query)),
@@ -163,6 +164,45 @@ pub(crate) async fn update(
     };
     let profile = http.app.update_user(&caller, &user_ref(&id)?, UpdateUser { company, patch }).await?;
     Ok(json(&view(profile)))
+}
+
+/// Whether a user has access, and as what.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AccessView {
+    has_access: bool,
+    /// `admin` on the team, `customer` as a member, else `no_access`.
+    access_level: &'static str,
+}
+
+/// Check a user's access
+///
+/// To a company, an experience or a product. What the caller cannot see is a 404. For a private
+/// experience: those let in, and those who may change it. Products open nothing to anybody but the team.
+#[utoipa::path(get, path = "/users/{id}/access/{resource_id}", operation_id = "users.check_access",
+    tag = "Users",
+    params(("id" = String, Path, description = "A user's id, a username, or `me`."),
+           ("resource_id" = String, Path, description = "`biz_…`, `exp_…` or `prod_…`")),
+    responses((status = 200, body = AccessView)))]
+pub(crate) async fn check_access(
+    State(http): State<Http>,
+    Authed(caller): Authed,
+    Params2(id, resource): Params2,
+) -> Result<Response, ApiError> {
+    let resource = match resource.split('_').next() {
+        Some("biz") => Resource::Company(extract::id("resource_id", &resource)?),
+        Some("exp") => Resource::Experience(extract::id("resource_id", &resource)?),
+        Some("prod") => Resource::Product(extract::id("resource_id", &resource)?),
+        _ => return Err(ApiError::invalid("resource_id", "resource_id is a biz_…, exp_… or prod_…")),
+    };
+    let level = http.app.check_access(&caller, &user_ref(&id)?, resource).await?;
+    Ok(json(&AccessView {
+        has_access: level != AccessLevel::None,
+        access_level: match level {
+            AccessLevel::None => "no_access",
+            AccessLevel::Customer => "customer",
+            AccessLevel::Admin => "admin",
+        },
+    }))
 }
 
 fn username(text: String) -> Result<String, ApiError> {

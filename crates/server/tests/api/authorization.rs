@@ -253,6 +253,7 @@ async fn portrait(server: &TestServer, t: &super::cases::Tenant) -> Vec<Value> {
         format!("/companies?parent_company_id={}", t.company),
         format!("/users/{}", t.user),
         format!("/members?company_id={}", t.company),
+        format!("/authorized_users?company_id={}", t.company),
         format!("/experiences/{}", t.experience),
         format!("/experiences?company_id={}", t.company),
         format!("/chat_channels/{}", t.channel),
@@ -313,12 +314,21 @@ fn assert_walled(own: &Case, input: &str, answer: &Answer) {
     assert!(!said.contains("rival"), "{name}, {input}: {said}");
     match (answer.status, own.operation(), input) {
         // Filters that match nothing of ours.
-        (200, "members.list" | "experiences.list" | "chat_channels.list", _) => {
+        (
+            200,
+            "members.list"
+            | "experiences.list"
+            | "chat_channels.list"
+            | "authorized_users.list"
+            | "team_members.list",
+            _,
+        ) => {
             assert_eq!(answer.body["data"], json!([]), "{name}, {input}");
         }
         // A jti does not say whose it is; the entry speaks for our own company only.
         (200, "access_tokens.revoke", "body jti") => assert_eq!(answer.body, json!({ "revoked": true })),
         // Neither an address nor a product's id is a tenant's: the same one here is another one.
+        (200, "users.check_access", "path 3") => assert_eq!(name, "users.check_access/prod"),
         (200, "companies.create", "body email")
         | (200, "experiences.attach" | "experiences.detach", "body product_id")
         | (400 | 403 | 404 | 422, ..) => {}

@@ -1,8 +1,9 @@
 //! Every operation as a request that its rightful caller may make: what the sweeps are made of.
 
-use hallpass_core::id::CompanyId;
+use hallpass_core::id::{CompanyId, UserId};
 use hallpass_core::role::Role;
 use hallpass_core::statement::KeyRights;
+use hallpass_store::NewUser;
 use hallpass_testkit::http::Method;
 use hallpass_testkit::{Answer, CHAT_SCOPES, TestServer, pictures};
 use serde_json::{Map, Value, json};
@@ -42,6 +43,11 @@ pub(crate) struct Tenant {
     pub(crate) webhook: String,
     /// A line of its delivery log.
     pub(crate) delivery: String,
+    /// Who is on the team as support, and as what.
+    pub(crate) colleague: String,
+    pub(crate) team_member: String,
+    /// Made by the tenant, enrolled nowhere.
+    pub(crate) recruit: String,
 }
 
 /// Makes a tenant.
@@ -80,9 +86,17 @@ pub(crate) async fn tenant(server: &TestServer, name: &str) -> Tenant {
     let webhook = text(&hook, "id").to_owned();
     let tested =
         key.post(&format!("/webhooks/{webhook}/test"), json!({ "event": "chat.message.created" })).await.ok();
+    let colleague = local_user(server, company.id, &format!("{name}-colleague")).await;
+    let recruit = local_user(server, company.id, &format!("{name}-recruit")).await;
+    company.role(&colleague, Some(Role::Support)).await;
+    let team =
+        key.get(&format!("/authorized_users?company_id={}&user_id={colleague}", company.id)).await.ok();
     Tenant {
         company: company.id,
         file,
+        team_member: text(&team["data"][0], "id").to_owned(),
+        colleague,
+        recruit,
         owner: company.owner.to_string(),
         account: text(&made, "id").to_owned(),
         member: text(&members["data"][0], "id").to_owned(),
@@ -107,6 +121,24 @@ pub(crate) async fn tenant(server: &TestServer, name: &str) -> Tenant {
         channel,
         token,
     }
+}
+
+/// A user that a company made and enrolled nowhere; their id.
+async fn local_user(server: &TestServer, home: CompanyId, username: &str) -> String {
+    let id = UserId::generate(server.app.clock().now(), server.app.entropy());
+    let new = NewUser {
+        id,
+        person: None,
+        home: Some(home),
+        username: username.to_owned(),
+        name: Some(username.to_owned()),
+        email: Some(format!("{username}@team.test")),
+    };
+    let at = server.app.clock().now();
+    let store = server.app.store();
+    let made = store.write(new, move |new, tx| Box::pin(tx.insert_user(new, at))).await;
+    assert!(made.expect("a user"), "{username}");
+    id.to_string()
 }
 
 impl Tenant {
@@ -479,6 +511,53 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
             let verb = operation.split('.').next_back().unwrap_or_default();
             one(format!("support_channels/{support}/{verb}"), &[], Some(json!({})))
         }
+        "users.check_access" => [&company, account, experience, product]
+            .into_iter()
+            .map(|resource| {
+                let form = resource.split('_').next().unwrap_or_default();
+                case(
+                    if resource == account { "child" } else { form },
+                    format!("users/{user}/access/{resource}"),
+                    &[],
+                    None,
+                )
+            })
+            .collect(),
+        "authorized_users.list" => vec![
+            case("", "authorized_users".into(), &[("company_id", &company), ("user_id", &t.colleague)], None),
+            case("account", "authorized_users".into(), &[("account_id", &company)], None),
+        ],
+        "authorized_users.retrieve" => vec![
+            case("", format!("authorized_users/{}", t.team_member), &[], None),
+            case("user", format!("authorized_users/{}", t.colleague), &[], None),
+        ],
+        "authorized_users.create" | "team_members.create" => {
+            let resource = operation.split('.').next().unwrap_or_default();
+            let body = |company_name: &str| {
+                let mut body = json!({ "user_id": t.recruit, "role": "moderator" });
+                body[company_name] = company.clone().into();
+                body
+            };
+            vec![
+                case("", resource.into(), &[], Some(body("company_id"))),
+                case("account", resource.into(), &[], Some(body("account_id"))),
+            ]
+        }
+        "authorized_users.delete" => {
+            one(format!("authorized_users/{}", t.team_member), &[("company_id", &company)], None)
+        }
+        "team_members.list" => vec![
+            case("", "team_members".into(), &[("account_id", &company), ("user_id", &t.colleague)], None),
+            case("company", "team_members".into(), &[("company_id", &company)], None),
+        ],
+        "team_members.retrieve" => vec![
+            case("", format!("team_members/{}", t.team_member), &[], None),
+            case("user", format!("team_members/{}", t.colleague), &[], None),
+        ],
+        "team_members.update" => {
+            one(format!("team_members/{}", t.team_member), &[], Some(json!({ "role": "moderator" })))
+        }
+        "team_members.delete" => one(format!("team_members/{}", t.recruit), &[], None),
         unknown => panic!("{method} {unknown} has no case: add one, and its line in the golden table"),
     }
 }
@@ -494,7 +573,8 @@ pub(crate) fn all_cases(t: &Tenant) -> Vec<Case> {
         "experiences.detach" => 6,
         "experiences.delete" => 7,
         "access_tokens.revoke" => 8,
-        "companies.unenrol_member" => 9,
+        "authorized_users.delete" | "team_members.delete" => 9,
+        "companies.unenrol_member" => 10,
         _ => 0,
     };
     let mut cases: Vec<Case> = hallpass_http::routes_of_api()

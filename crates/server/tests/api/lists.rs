@@ -1,5 +1,6 @@
 //! Every list, page by page: both ways, stable while things are added, by cursors that open nothing else.
 
+use hallpass_core::role::Role;
 use hallpass_testkit::{Actor, TestServer};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -45,7 +46,8 @@ async fn filled(server: &TestServer) -> (hallpass_testkit::TestCompany<'_>, Stri
     for n in 0..7 {
         // Some at the same time, some later: order is by the key, not by luck.
         server.clock.advance(SignedDuration::from_secs(n % 2));
-        acme.user(&format!("u{n}")).await;
+        let user = acme.user(&format!("u{n}")).await;
+        acme.role(&user, Some(Role::ALL[usize::try_from(n).unwrap()])).await;
         acme.channel(&format!("c{n}"), n % 3 != 0).await;
         acme.as_key().say(&channel, &format!("m{n}")).await.ok();
     }
@@ -57,7 +59,10 @@ async fn filled(server: &TestServer) -> (hallpass_testkit::TestCompany<'_>, Stri
         "/users?query=u".to_owned(),
         format!("/members?company_id={}", acme.id),
         format!("/members?company_id={}&order=joined_at&direction=asc", acme.id),
-        format!("/members?company_id={}&statuses[]=joined&access_level=customer", acme.id),
+        format!("/members?company_id={}&order=most_recent_action", acme.id),
+        format!("/members?company_id={}&statuses[]=joined&access_level=admin", acme.id),
+        "/authorized_users".to_owned(),
+        format!("/team_members?account_id={}&direction=asc", acme.id),
         format!("/experiences?company_id={}", acme.id),
         format!("/experiences?company_id={}&app_id={}", acme.id, server.app.builtin_app()),
         format!("/chat_channels?company_id={}", acme.id),

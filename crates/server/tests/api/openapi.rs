@@ -75,8 +75,11 @@ async fn a_required_field_that_is_missing_is_named() {
             for absent in [None, Some(Value::Null)] {
                 let mut case = case.clone();
                 let body = case.body.as_mut().unwrap();
-                for alias in [name.to_owned(), name.replace("company_id", "account_id")] {
-                    body.remove(&alias);
+                let aliases = [("company_id", "account_id"), ("account_id", "company_id")];
+                for alias in
+                    aliases.map(|(one, other)| name.replace(one, other)).iter().chain([&name.to_owned()])
+                {
+                    body.remove(alias);
                 }
                 body.extend(absent.map(|null| (name.to_owned(), null)));
                 let answer = case.send(&server, &acme.key).await;

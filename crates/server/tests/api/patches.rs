@@ -34,6 +34,10 @@ async fn an_empty_patch_changes_nothing() {
     server.clock.advance(SignedDuration::from_secs(60));
     let mut operations = 0;
     for mut case in all_cases(&acme).into_iter().filter(|case| case.method == Method::PATCH) {
+        // A role must be named.
+        if case.operation() == "team_members.update" {
+            continue;
+        }
         // Null in a field that cannot be cleared is no value.
         let title = Map::from_iter([("title".to_owned(), Value::Null)]);
         let public = Map::from_iter([("is_public".to_owned(), Value::Null)]);

@@ -237,7 +237,7 @@ async fn threat_08_read_only_fields_sent_through_every_write_change_nothing() {
         "expires_at_": "2099-01-01T00:00:00Z", "secret_hash": "00", "secret_key": "hpk_mine", "hint": "mine",
         "last_used_at": "2001-01-01T00:00:00Z", "app": { "id": rival.app }, "company": { "id": rival.company },
         "products": [{ "id": rival.product }], "company_token_balance": 9, "usd_total_spent": 9,
-        "balance": { "url": "x" }, "verification": { "individual": {} }, "rev": 0, "iss": "x", "sub": rival.user,
+        "balance": { "url": "x" }, "verification": { "individual": {} }, "is_agent": true, "custom_scopes": "chat:moderate", "custom": "chat:moderate", "rev": 0, "iss": "x", "sub": rival.user,
         "jti": "tok_01KDWPVNG0W1GTXMFFD0000001", "kind": "oauth", "scope": "everything", "client_id": rival.company,
     });
     let polluted = |body: Value| {
@@ -269,6 +269,17 @@ async fn threat_08_read_only_fields_sent_through_every_write_change_nothing() {
         ("POST", format!("/experiences/{}/duplicate", acme.experience), json!({ "name": "z" })),
         ("PATCH", format!("/chat_channels/{}", acme.channel), json!({ "ban_urls": true })),
         ("POST", "/messages".to_owned(), json!({ "channel_id": acme.channel, "content": "m" })),
+        (
+            "POST",
+            "/authorized_users".to_owned(),
+            json!({ "company_id": acme.company, "user_id": acme.recruit, "role": "custom" }),
+        ),
+        (
+            "POST",
+            "/team_members".to_owned(),
+            json!({ "account_id": acme.company, "user_id": acme.user, "role": "advertiser" }),
+        ),
+        ("PATCH", format!("/team_members/{}", acme.team_member), json!({ "role": "moderator" })),
     ];
     for (method, path, body) in pairs {
         let (bearer, plain_body) = (acme.key.as_str(), body.clone());

@@ -66,7 +66,7 @@ async fn every_unreadable_value_is_named(db: &Db) {
         query: String::new(),
         match_email: false,
         users: Vec::new(),
-        by_joining: false,
+        order: hallpass_store::MemberOrder::Creation,
     };
     spoil!(db, "members", "joined_at", "9223372036854775807", back millis(at(2)),
            c => c.list_members(acme, &filter, &scan(true, 9)));

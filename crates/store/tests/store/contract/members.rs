@@ -1,7 +1,7 @@
 use hallpass_core::id::{AuthorizedUserId, MemberId};
 use hallpass_core::role::Role;
 use hallpass_core::scope::ScopeSet;
-use hallpass_store::{MemberFilter, NewUser, Scan, UserPatch};
+use hallpass_store::{MemberFilter, MemberOrder, NewUser, Scan, UserPatch};
 
 use crate::fixtures::*;
 
@@ -11,9 +11,11 @@ on_both! {
     standing_is_membership_and_role,
     lists_filter,
     lists_by_user_ids,
-    lists_walk_both_ways_by_both_orders,
+    lists_walk_both_ways_by_every_order,
     search_sees_what_is_shown,
 }
+
+const ORDERS: [MemberOrder; 3] = [MemberOrder::Creation, MemberOrder::Joining, MemberOrder::Action];
 
 fn member(n: u128) -> MemberId {
     MemberId::from_bits(1_000_000 + n)
@@ -28,7 +30,7 @@ fn everyone() -> MemberFilter {
         query: String::new(),
         match_email: false,
         users: Vec::new(),
-        by_joining: false,
+        order: MemberOrder::Creation,
     }
 }
 
@@ -116,12 +118,14 @@ async fn lists_filter(db: &Db) {
         (MemberFilter { query: text("uSer5"), ..everyone() }, vec![5]),
         (MemberFilter { query: text("nobody"), ..everyone() }, vec![]),
     ] {
-        for by_joining in [false, true] {
-            let filter = MemberFilter { by_joining, ..filter.clone() };
-            assert_eq!(listed(db, &filter, &up).await, expected, "{filter:?}");
+        for order in ORDERS {
+            let filter = MemberFilter { order, ..filter.clone() };
+            let mut found = listed(db, &filter, &up).await;
             let mut down = listed(db, &filter, &scan(true, 100)).await;
             down.reverse();
-            assert_eq!(down, expected, "down: {filter:?}");
+            assert_eq!(down, found, "down: {filter:?}");
+            found.sort_unstable();
+            assert_eq!(found, expected, "{filter:?}");
         }
     }
 }
@@ -130,11 +134,11 @@ async fn lists_by_user_ids(db: &Db) {
     let acme = db.acme().await;
     db.users(2..=9).await;
     db.join(acme, 2..=8).await;
-    for by_joining in [false, true] {
+    for order in ORDERS {
         let some = MemberFilter {
             // One who is not a member, one twice.
             users: [7, 3, 9, 5, 3].map(user).to_vec(),
-            by_joining,
+            order,
             ..everyone()
         };
         assert_eq!(listed(db, &some, &scan(false, 100)).await, [3, 5, 7]);
@@ -145,33 +149,41 @@ async fn lists_by_user_ids(db: &Db) {
     }
 }
 
-async fn lists_walk_both_ways_by_both_orders(db: &Db) {
+async fn lists_walk_both_ways_by_every_order(db: &Db) {
     let acme = db.acme().await;
     db.users(2..=20).await;
     db.join(acme, 2..=12).await;
-    // 2, 3 and 4 come back in the opposite order.
-    for (n, time) in [(4_u128, 20), (3, 21), (2, 22)] {
+    // 2, 3 and 4 come back in the opposite order; 6 leaves between them.
+    for (n, time) in [(4_u128, 20), (3, 22), (2, 23)] {
         commit!(db, tx => tx.revoke_member(acme, user(n), at(time)));
         commit!(db, tx => tx.insert_member(member(n), acme, user(n), at(time)));
     }
-    for by_joining in [false, true] {
+    commit!(db, tx => tx.revoke_member(acme, user(6), at(21)));
+    for order in ORDERS {
         for descending in [false, true] {
-            let filter = MemberFilter { by_joining, ..everyone() };
+            let filter = MemberFilter { order, ..everyone() };
             let mut walked = Vec::new();
             let mut scan = scan(descending, 2);
             loop {
                 let page = db.read().await.list_members(acme, &filter, &scan).await.unwrap();
                 let Some(last) = page.last() else { break };
-                let key = if by_joining { last.joined_at } else { last.created_at };
+                let key = match order {
+                    MemberOrder::Creation => last.created_at,
+                    MemberOrder::Joining => last.joined_at,
+                    MemberOrder::Action => last.updated_at,
+                };
                 scan = scan_from(descending, key, last.id, 2);
                 walked.extend(page.iter().map(|member| member.user.bits()));
             }
-            let mut expected: Vec<u128> =
-                if by_joining { (5..=12).chain([4, 3, 2]).collect() } else { (2..=12).collect() };
+            let mut expected: Vec<u128> = match order {
+                MemberOrder::Creation => (2..=12).collect(),
+                MemberOrder::Joining => (5..=12).chain([4, 3, 2]).collect(),
+                MemberOrder::Action => [5].into_iter().chain(7..=12).chain([4, 6, 3, 2]).collect(),
+            };
             if descending {
                 expected.reverse();
             }
-            assert_eq!(walked, expected);
+            assert_eq!(walked, expected, "{order:?}");
         }
     }
 }

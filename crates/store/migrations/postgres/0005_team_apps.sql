@@ -1,0 +1,28 @@
+-- Teams and members in the orders that lists have.
+CREATE INDEX authorized_users_by_creation ON authorized_users (company_id, created_at, id);
+CREATE INDEX members_by_action ON members (company_id, updated_at, id);
+
+-- What makes an app an OAuth client. Lists of texts are JSON; redirect URIs are kept byte for byte, because
+-- they are compared so. The app's own secrets are sealed, its client secret is a hash.
+ALTER TABLE apps ADD COLUMN creator_user_id TEXT COLLATE "C" REFERENCES users (id);
+ALTER TABLE apps ADD COLUMN name_key TEXT COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE apps ADD COLUMN description TEXT COLLATE "C";
+ALTER TABLE apps ADD COLUMN status TEXT COLLATE "C" NOT NULL DEFAULT 'unlisted';
+ALTER TABLE apps ADD COLUMN app_type TEXT COLLATE "C" NOT NULL DEFAULT 'b2b_app';
+ALTER TABLE apps ADD COLUMN base_url TEXT COLLATE "C";
+ALTER TABLE apps ADD COLUMN route TEXT COLLATE "C";
+ALTER TABLE apps ADD COLUMN dashboard_path TEXT COLLATE "C";
+ALTER TABLE apps ADD COLUMN discover_path TEXT COLLATE "C";
+ALTER TABLE apps ADD COLUMN experience_path TEXT COLLATE "C";
+ALTER TABLE apps ADD COLUMN openapi_path TEXT COLLATE "C";
+ALTER TABLE apps ADD COLUMN skills_path TEXT COLLATE "C";
+ALTER TABLE apps ADD COLUMN oauth_client_type TEXT COLLATE "C";
+ALTER TABLE apps ADD COLUMN redirect_uris TEXT COLLATE "C" NOT NULL DEFAULT '[]';
+ALTER TABLE apps ADD COLUMN requested_permissions TEXT COLLATE "C" NOT NULL DEFAULT '[]';
+ALTER TABLE apps ADD COLUMN secrets BYTEA;
+ALTER TABLE apps ADD COLUMN client_secret_hash BYTEA;
+ALTER TABLE apps ADD COLUMN client_secret_at BIGINT;
+ALTER TABLE apps ADD COLUMN icon_file_id TEXT COLLATE "C";
+UPDATE apps SET name_key = LOWER(name);
+CREATE INDEX apps_by_creation ON apps (company_id, created_at, id);
+CREATE UNIQUE INDEX apps_by_route ON apps (route);
