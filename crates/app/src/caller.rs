@@ -280,7 +280,8 @@ impl App {
         let invalid = AppError::Unauthenticated(Unauthenticated::Invalid);
         // Typos and truncations end here, before any look-up.
         let Ok(parsed) = KeySecret::parse(bearer) else { return Err(invalid) };
-        if (parsed.realm == KeyRealm::Dev) != self.dev {
+        // A client secret opens the token endpoint, and nothing here.
+        if parsed.realm == KeyRealm::Client || (parsed.realm == KeyRealm::Dev) != self.dev {
             return Err(invalid);
         }
         let live = if let Some(live) = self.keys_by_hash.get(&parsed.hash) {

@@ -7,7 +7,7 @@ pub mod access;
 pub mod access_tokens;
 pub mod admin;
 pub mod api_keys;
-mod apps;
+pub mod apps;
 pub mod authority;
 mod cache;
 mod caller;
@@ -44,7 +44,8 @@ use hallpass_core::entity::{ApiKey, Channel, Company, Feed, User};
 use hallpass_core::id::{ApiKeyId, AppId, ChatFeedId, CompanyId, ExperienceId, FeedId, UserId};
 use hallpass_core::{Clock, Entropy};
 pub use hallpass_store::{
-    ChannelPatch, CompanyPatch, ExperiencePatch, MemberFilter, MemberOrder, TeamFilter, UserPatch,
+    AppFilter, AppPatch, ChannelPatch, CompanyPatch, ExperiencePatch, MemberFilter, MemberOrder, TeamFilter,
+    UserPatch,
 };
 use hallpass_store::{Store, Tx};
 use hallpass_token::{CursorKey, MacKey, MasterKey, SecretHash};
@@ -119,6 +120,7 @@ pub struct Inner {
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) cursors: CursorKey,
     pub(crate) idempotency: MacKey,
+    pub(crate) app_seal: hallpass_token::PurposeKey,
     pub(crate) issuer: Arc<str>,
     pub(crate) dev: bool,
     pub(crate) builtin_app: AppId,
@@ -197,6 +199,7 @@ impl App {
             hooks,
             cursors: CursorKey::derive(&parts.master),
             idempotency: parts.master.derive_mac("idempotency"),
+            app_seal: parts.master.derive("app-secrets"),
             limits: limits::Limiter::new(parts.limits),
             tokens: caller::TokenCache::new(),
             keys_by_hash: Cache::new(&authority, 10_000),

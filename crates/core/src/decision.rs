@@ -73,6 +73,9 @@ pub enum Action {
     AddToTeamWithEmails,
     ChangeTeam,
     RemoveFromTeam,
+    ReadApps,
+    CreateApp,
+    ManageApp,
 }
 
 macro_rules! any_of {
@@ -84,7 +87,7 @@ macro_rules! any_of {
 
 impl Action {
     /// Every action, for tests that must not miss one.
-    pub const ALL: [Self; 53] = {
+    pub const ALL: [Self; 56] = {
         use ChannelKind::{Channel, DirectMessage, Support};
         [
             Self::ReadMessages(Channel),
@@ -139,6 +142,9 @@ impl Action {
             Self::AddToTeamWithEmails,
             Self::ChangeTeam,
             Self::RemoveFromTeam,
+            Self::ReadApps,
+            Self::CreateApp,
+            Self::ManageApp,
         ]
     };
 
@@ -192,12 +198,17 @@ impl Action {
             Self::AddToTeamWithEmails => any_of!([AUTHORIZED_USER_CREATE, MEMBER_EMAIL_READ]),
             Self::ChangeTeam => any_of!([AUTHORIZED_USER_UPDATE]),
             Self::RemoveFromTeam => any_of!([AUTHORIZED_USER_DELETE]),
+            Self::CreateApp => {
+                any_of!([DEVELOPER_CREATE_APP, DEVELOPER_MANAGE_API_KEY, DEVELOPER_UPDATE_APP])
+            }
+            Self::ManageApp => any_of!([DEVELOPER_MANAGE_API_KEY, DEVELOPER_UPDATE_APP]),
             Self::ReadExperiences
             | Self::MintTokens
             | Self::RevokeTokens
             | Self::ReadUsers
             | Self::CreateFile
-            | Self::ReadFile => any_of!([]),
+            | Self::ReadFile
+            | Self::ReadApps => any_of!([]),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! No async, no I/O, no clock: everything comes in as a value, so every rule can be tested as an
 //! equation.
 
+pub mod app;
 pub mod authority;
 pub mod catalogue;
 pub mod channel;
@@ -14,6 +15,7 @@ pub mod entity;
 pub mod file;
 pub mod id;
 pub mod reaction;
+pub mod redirect_uri;
 pub mod role;
 pub mod scope;
 pub mod statement;

@@ -29,6 +29,8 @@ pub(crate) fn alternatives(operation: &str) -> &'static [ScopeSet] {
         "team_members.list" | "team_members.retrieve" => A::ReadTeam,
         "team_members.create" => A::AddToTeam,
         "team_members.update" => A::ChangeTeam,
+        "apps.create" => A::CreateApp,
+        "apps.update" | "apps.rotate_secret" => A::ManageApp,
         "experiences.create" | "experiences.duplicate" => A::CreateExperience,
         "experiences.update" | "experiences.grant_access" | "experiences.revoke_access" => {
             A::UpdateExperience

@@ -14,8 +14,8 @@ use utoipa_axum::routes;
 
 use crate::access_log::AccessLog;
 use crate::api::{
-    access_tokens, authorized_users, chat_channels, companies, dm_channels, dm_members, experiences, files,
-    members, messages, reactions, support_channels, team_members, users, webhooks,
+    access_tokens, apps, authorized_users, chat_channels, companies, dm_channels, dm_members, experiences,
+    files, members, messages, reactions, support_channels, team_members, users, webhooks,
 };
 use crate::edge::{self, Operations};
 use crate::error::{ApiError, Code};
@@ -40,6 +40,9 @@ fn api() -> OpenApiRouter<Http> {
         .routes(routes!(authorized_users::retrieve, authorized_users::delete))
         .routes(routes!(team_members::list, team_members::create))
         .routes(routes!(team_members::retrieve, team_members::update, team_members::delete))
+        .routes(routes!(apps::list, apps::create))
+        .routes(routes!(apps::retrieve, apps::update))
+        .routes(routes!(apps::rotate_secret))
         .routes(routes!(experiences::list, experiences::create))
         .routes(routes!(experiences::retrieve, experiences::update, experiences::delete))
         .routes(routes!(experiences::attach))

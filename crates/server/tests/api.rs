@@ -7,6 +7,7 @@ mod api {
     mod access;
     mod access_tokens;
     mod api_keys;
+    mod apps;
     mod authority;
     mod authorization;
     mod cases;

@@ -15,6 +15,7 @@
 
 mod api_keys;
 mod append;
+mod apps;
 mod authority;
 mod channels;
 mod clock;
@@ -54,6 +55,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use api_keys::{KeyPage, NewApiKey};
 pub use append::Append;
+pub use apps::{AppFilter, AppPatch, CompanyApp, NewApp};
 pub use authority::{AUTHORITY_PAGE, Head};
 pub use channels::{ChannelFilter, ChannelPatch};
 pub use companies::{CompanyFilter, CompanyPatch, NewCompany};
@@ -67,7 +69,7 @@ pub use members::{MemberFilter, MemberOrder};
 pub use messages::{EventKind, HeadBump, NewMessage, Replied};
 pub use page::{Key, Scan};
 pub use signing_keys::{KeyState, SigningKeyRow};
-pub use team::{CompanyApp, TeamFilter};
+pub use team::TeamFilter;
 pub use users::{NewUser, Profile, ProfileOverride, UserPatch};
 pub use webhook_queue::{Delivery, Health, Lease, NewRun, Progress, Run};
 pub use webhooks::{Happened, SealedSecrets, WebhookPatch};
@@ -337,6 +339,7 @@ pub const PLANNER: [(&str, &str); 2] = [("enable_seqscan", "off"), ("enable_bitm
 pub fn statements(shared: bool) -> Vec<&'static str> {
     let common = [
         api_keys::ALL,
+        apps::ALL,
         authority::ALL,
         channels::ALL,
         companies::ALL,

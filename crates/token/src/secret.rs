@@ -35,6 +35,8 @@ pub enum KeyRealm {
     App,
     /// Made by `hallpass dev`, `hpd_`; refused by `hallpass serve`.
     Dev,
+    /// An OAuth client's, `hpc_`: for the token endpoint, never a bearer credential.
+    Client,
 }
 
 impl KeyRealm {
@@ -44,6 +46,7 @@ impl KeyRealm {
             Self::Company => "hpk_",
             Self::App => "hpa_",
             Self::Dev => "hpd_",
+            Self::Client => "hpc_",
         }
     }
 
@@ -52,6 +55,7 @@ impl KeyRealm {
             b"hpk_" => Some(Self::Company),
             b"hpa_" => Some(Self::App),
             b"hpd_" => Some(Self::Dev),
+            b"hpc_" => Some(Self::Client),
             _ => None,
         }
     }

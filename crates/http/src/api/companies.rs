@@ -307,7 +307,7 @@ pub(crate) async fn update(
     Ok(json(&view(&found)))
 }
 
-fn route(text: String) -> Result<String, ApiError> {
+pub(super) fn route(text: String) -> Result<String, ApiError> {
     let well_formed = (1..=60).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !text.starts_with('-')

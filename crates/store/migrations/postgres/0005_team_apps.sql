@@ -24,5 +24,7 @@ ALTER TABLE apps ADD COLUMN client_secret_hash BYTEA;
 ALTER TABLE apps ADD COLUMN client_secret_at BIGINT;
 ALTER TABLE apps ADD COLUMN icon_file_id TEXT COLLATE "C";
 UPDATE apps SET name_key = LOWER(name);
+-- The new index begins with what the old one was.
+DROP INDEX apps_by_company;
 CREATE INDEX apps_by_creation ON apps (company_id, created_at, id);
 CREATE UNIQUE INDEX apps_by_route ON apps (route);

@@ -87,7 +87,8 @@ INSERT INTO profile_overrides (company_id, user_id, name, updated_at)
     SELECT 'biz_' || (n % 400 + 1), 'user_' || lpad(n::text, 26, '0'), n, n FROM generate_series(1, 5000) n;
 INSERT INTO people (id, created_at) SELECT 'person_' || n, n FROM generate_series(1, 3000) n;
 UPDATE users SET person_id = 'person_' || (created_at % 3000 + 1) WHERE created_at % 2 = 0;
-INSERT INTO apps (id, name, created_at, updated_at) SELECT 'app_' || n, n, n, n FROM generate_series(1, 500) n;
+INSERT INTO apps (id, company_id, name, created_at, updated_at)
+    SELECT 'app_' || n, 'biz_' || (n % 20 + 1), n, n, n FROM generate_series(1, 500) n;
 INSERT INTO app_installs (app_id, company_id, created_at)
     SELECT 'app_' || (n % 500 + 1), 'biz_' || (n / 500 + 1), n FROM generate_series(1, 5000) n;
 INSERT INTO api_keys (id, company_id, secret_hash, hint, rights, created_at)

@@ -1,6 +1,7 @@
 //! Every public function of the store, on both engines.
 
 mod api_keys;
+mod apps;
 mod authority;
 mod channels;
 mod clock;

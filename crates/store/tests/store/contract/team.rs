@@ -1,4 +1,4 @@
-use hallpass_core::id::{AppId, AuthorizedUserId};
+use hallpass_core::id::AuthorizedUserId;
 use hallpass_core::role::Role;
 use hallpass_store::{NewUser, Scan, StoreError, TeamFilter};
 
@@ -9,7 +9,6 @@ on_both! {
     a_member_of_a_team_comes_back_as_stored,
     a_role_changes_only_from_the_one_that_was_seen,
     a_team_is_listed_both_ways_and_filtered,
-    apps_are_stored_once_and_installed,
     facts_are_remembered_once,
 }
 
@@ -107,37 +106,6 @@ async fn a_team_is_listed_both_ways_and_filtered(db: &Db) {
     }
     assert_eq!(listed(&all, &scan_from(true, at(5), ausr(5), 2)).await, [4, 3]);
     assert_eq!(listed(&all, &scan_from(false, at(5), ausr(5), 2)).await, [6]);
-}
-
-async fn apps_are_stored_once_and_installed(db: &Db) {
-    let acme = db.acme().await;
-    let own = AppId::from_bits(2);
-    for name in ["First", "Second"] {
-        commit!(db, tx => tx.insert_app(own, Some(acme), name, at(0)));
-    }
-    let mut read = db.read().await;
-    assert_eq!(read.find_app(own).await.unwrap(), Some((Some(acme), "First".to_owned())));
-    assert_eq!(read.find_app(app()).await.unwrap(), Some((None, "Chat".to_owned())));
-    assert_eq!(read.find_app(AppId::from_bits(3)).await.unwrap(), None);
-    assert!(!read.is_app_installed(own, acme).await.unwrap());
-    drop(read);
-    for _ in 0..2 {
-        commit!(db, tx => tx.insert_app_install(own, acme, at(0)));
-    }
-    let mut read = db.read().await;
-    assert!(read.is_app_installed(own, acme).await.unwrap());
-    assert!(!read.is_app_installed(app(), acme).await.unwrap());
-    let listed = read.list_company_apps(acme).await.unwrap();
-    let [found] = listed.as_slice() else { panic!("{listed:?}") };
-    assert_eq!((found.id, found.owner, found.name.as_str()), (own, Some(acme), "First"));
-    assert_eq!((found.created_at, found.installed_at), (at(0), Some(at(0))));
-    assert_eq!(read.list_company_apps(biz(9)).await.unwrap(), []);
-    drop(read);
-    for installed in [true, false] {
-        assert_eq!(commit!(db, tx => tx.delete_app_install(own, acme)), installed);
-        assert!(!db.read().await.is_app_installed(own, acme).await.unwrap());
-    }
-    assert_eq!(db.read().await.list_company_apps(acme).await.unwrap()[0].installed_at, None);
 }
 
 async fn facts_are_remembered_once(db: &Db) {
