@@ -5,8 +5,7 @@ use std::sync::Arc;
 use hallpass_core::authority::Change;
 use hallpass_core::decision::Action;
 use hallpass_core::entity::{Company, Member};
-use hallpass_core::id::{AuthorizedUserId, CompanyId, MemberId, UserId};
-use hallpass_core::role::Role;
+use hallpass_core::id::{CompanyId, MemberId, UserId};
 use hallpass_core::webhook::EventType;
 use hallpass_store::{Key, MemberFilter, MemberOrder};
 

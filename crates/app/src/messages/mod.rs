@@ -226,7 +226,6 @@ impl App {
             if let Some(user) =
                 self.store.read().await?.find_user_by_username(channel.company(), name).await?
                 && !users.contains(&user.id)
-                && self.is_there(channel, user.id).await?
             {
                 users.push(user.id);
             }

@@ -15,7 +15,8 @@ use hallpass_core::scope::Scope;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::companies::{FileRef, route};
+use super::companies::route;
+use super::files::FileRef;
 use super::{ListView, PageParams, UrlView, time};
 use crate::error::ApiError;
 use crate::extract::{self, Authed, JsonBody, Param, Patch, Query};

@@ -151,6 +151,14 @@ impl FileRef {
         }
     }
 
+    /// Where pictures are not kept yet, no file is known.
+    pub(crate) fn refuse(param: &str, file: Option<&Self>) -> Result<(), ApiError> {
+        match file {
+            None | Some(Self { id: None, direct_upload_id: None }) => Ok(()),
+            Some(_) => Err(ApiError::unprocessable("file_not_found", param, "no such file")),
+        }
+    }
+
     /// Which file of a body that makes something; null is none.
     pub(crate) fn given(param: &str, file: Option<&Self>) -> Result<Option<FileId>, ApiError> {
         file.map_or(Ok(None), |file| file.file(param))
