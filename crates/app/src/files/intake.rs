@@ -80,7 +80,7 @@ impl App {
             InvalidSignature::Mismatch => no_link(),
             InvalidSignature::Expired => AppError::Forbidden {
                 code: "upload_link_expired",
-                message: "this upload link is over; retrieve or make the file for another".to_owned(),
+                message: "this upload link is over; make another file".to_owned(),
             },
         })?;
         if declared_bytes.is_some_and(|bytes| bytes > link.max_bytes) {

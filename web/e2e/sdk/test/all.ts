@@ -9,6 +9,7 @@ import "./messages.test.ts";
 import "./dm-channels.test.ts";
 import "./dm-members.test.ts";
 import "./support-channels.test.ts";
+import "./files.test.ts";
 import "./pagination.test.ts";
 import "./errors.test.ts";
 import "./guide.test.ts";
@@ -38,6 +39,8 @@ const delivered = [
   "experiences.attach",
   "experiences.detach",
   "experiences.duplicate",
+  "files.create",
+  "files.retrieve",
   "chat_channels.list",
   "chat_channels.retrieve",
   "chat_channels.update",
