@@ -10,8 +10,9 @@
 
 use std::fmt::Display;
 
+use hallpass_core::channel::ChannelId;
 use hallpass_core::file::{ContentHash, File, FileBlob, FileUse, UploadStatus, Visibility};
-use hallpass_core::id::{ApiKeyId, CompanyId, FileId, UserId};
+use hallpass_core::id::{ApiKeyId, CompanyId, FileId, MessageId, UserId};
 use jiff::Timestamp;
 
 use crate::conn::{Conn, Tx, dialect, on};
@@ -64,6 +65,10 @@ const LOCK: &str = "UPDATE files SET released_at = released_at WHERE id = $1";
 const INSERT_USE: &str = "INSERT INTO file_uses (file_id, kind, subject, check_at, created_at)
      VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
 const USED_BY: &str = "SELECT file_id FROM file_uses WHERE kind = $1 AND subject = $2 ORDER BY file_id";
+// Only messages that have files are looked up.
+const USES_OF_CHANNEL: &str = "SELECT u.file_id, u.subject
+     FROM messages m JOIN file_uses u ON u.kind = 'message' AND u.subject = m.id
+     WHERE m.channel_id = $1 AND m.attachments IS NOT NULL";
 const DELETE_USE: &str = "DELETE FROM file_uses WHERE file_id = $1 AND kind = $2 AND subject = $3";
 const CHECKED: &str =
     "UPDATE file_uses SET check_at = NULL WHERE file_id = $1 AND kind = $2 AND subject = $3";
@@ -112,6 +117,7 @@ pub(crate) const ALL: &[&str] = &[
     LOCK,
     INSERT_USE,
     USED_BY,
+    USES_OF_CHANNEL,
     DELETE_USE,
     CHECKED,
     RELEASE,
@@ -278,6 +284,21 @@ impl Conn {
         let rows: Vec<String> = on!(self, c => sqlx::query_scalar(SUSPECTS)
             .bind(now.as_millisecond()).bind(limit).fetch_all(c).await)?;
         rows.iter().map(|hash| parsed("blobs", "hash", hash, hash)).collect()
+    }
+
+    /// The files of a channel's messages, and which message has each.
+    pub(crate) async fn list_file_uses_of_channel(
+        &mut self,
+        channel: ChannelId,
+    ) -> Result<Vec<(FileId, MessageId)>, StoreError> {
+        let rows: Vec<(String, String)> = on!(self, c => sqlx::query_as(USES_OF_CHANNEL)
+            .bind(channel.to_string()).fetch_all(c).await)?;
+        let (table, id) = ("file_uses", channel.to_string());
+        rows.iter()
+            .map(|(file, message)| {
+                Ok((parsed(table, "file_id", &id, file)?, parsed(table, "subject", &id, message)?))
+            })
+            .collect()
     }
 
     /// The files that are used for something.

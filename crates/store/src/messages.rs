@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use hallpass_core::channel::ChannelId;
 use hallpass_core::entity::{Message, MessageEdit};
+use hallpass_core::file::FileUse;
 use hallpass_core::id::{ApiKeyId, FileId, MessageId, UserId};
 use jiff::Timestamp;
 use sqlx::Row as _;
@@ -569,6 +570,9 @@ impl Tx {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         let id = channel.to_string();
+        for (file, message) in self.list_file_uses_of_channel(channel).await? {
+            self.delete_file_use(file, FileUse::Message(message), at).await?;
+        }
         for statement in [DELETE_EDITS_OF_CHANNEL, DELETE_COUNTS_OF_CHANNEL, LEAVE_DEBRIS_OF_CHANNEL] {
             on!(self.0, c => sqlx::query(statement).bind(&id).execute(c).await.map(drop))?;
         }

@@ -37,6 +37,8 @@ async fn a_company_comes_back_as_stored(db: &Db) {
     assert_eq!(
         found,
         Company {
+            logo: None,
+            banner: None,
             id: biz(2),
             parent: Some(biz(1)),
             owner: user(1),

@@ -1,6 +1,6 @@
 use hallpass_core::authority::{Change, Entry};
 use hallpass_core::entity::PollOption;
-use hallpass_core::id::ApiKeyId;
+use hallpass_core::id::{ApiKeyId, FileId};
 use hallpass_store::{EventKind, HeadBump, NewMessage, Replied, StoreError};
 
 use crate::fixtures::*;
