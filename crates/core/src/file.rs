@@ -108,7 +108,7 @@ pub struct File {
     pub company: CompanyId,
     /// The user that made it; none if the company's key did.
     pub user: Option<UserId>,
-    /// The key that made it, if one did.
+    /// The key that made it, or that minted the token that did.
     pub key: Option<ApiKeyId>,
     pub filename: String,
     pub visibility: Visibility,

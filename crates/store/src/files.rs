@@ -19,21 +19,15 @@ use crate::conn::{Conn, Tx, dialect, on};
 use crate::error::StoreError;
 use crate::row::{parsed, parsed_opt, time, to_json};
 
-macro_rules! columns {
+macro_rules! file_columns {
     () => {
         "f.id, f.company_id, f.user_id, f.key_id, f.filename, f.visibility, f.status, f.content_type,
          f.size_bytes, f.created_at, f.released_at"
     };
 }
-macro_rules! list {
-    ($wanted:expr) => {
-        concat!("SELECT ", columns!(), " FROM ", $wanted, " AS wanted JOIN files f ON f.id = wanted.id")
-    };
-}
-pub(crate) const LIST_SQLITE: &str = list!(crate::dialect::sqlite_texts!("$1"));
-pub(crate) const LIST_POSTGRES: &str = list!(crate::dialect::postgres_texts!("$1"));
+pub(crate) use file_columns;
 
-const FIND: &str = concat!("SELECT ", columns!(), " FROM files f WHERE f.id = $1");
+const FIND: &str = concat!("SELECT ", file_columns!(), " FROM files f WHERE f.id = $1");
 const FIND_BLOB: &str =
     "SELECT px, hash, content_type, size_bytes FROM file_blobs WHERE file_id = $1 AND px = $2";
 const USES: &str = "SELECT kind, subject FROM file_uses WHERE file_id = $1 ORDER BY kind, subject LIMIT 100";

@@ -105,14 +105,15 @@ impl App {
         if !self.authority.is_fresh() {
             return Err(AppError::Unavailable("this node cannot tell whether rights are current"));
         }
-        match (file.user, file.key) {
-            (Some(user), _) => {
+        let Some(key) = file.key else { return Ok(false) };
+        if !self.api_key(key).await?.is_some_and(|key| is_live(&key, self.clock.now())) {
+            return Ok(false);
+        }
+        match file.user {
+            None => Ok(true),
+            Some(user) => {
                 Ok(self.is_active(user).await? && self.standing(file.company, user).await?.enrolled())
             }
-            (None, Some(key)) => {
-                Ok(self.api_key(key).await?.is_some_and(|key| is_live(&key, self.clock.now())))
-            }
-            (None, None) => Ok(false),
         }
     }
 }

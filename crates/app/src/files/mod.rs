@@ -163,10 +163,8 @@ impl App {
             id: FileId::from_bits(self.bits(ticket)),
             company: caller.home(),
             user: caller.user(),
-            key: match caller {
-                Caller::Key(live) => Some(live.key.id),
-                Caller::User(_) => None,
-            },
+            // For a user, the key that minted the token: the upload's link dies with it, too.
+            key: Some(self.key_of(caller).await?.id),
             filename: safe_filename(&ask.filename),
             visibility: ask.visibility.unwrap_or(Visibility::Public),
             due_at: at + FORGET_AFTER,

@@ -45,8 +45,7 @@ impl App {
     pub async fn open_file(&self, id: FileId, name: &str, link: Option<&str>) -> Result<Served, AppError> {
         self.must_be_fresh()?;
         let none = || AppError::NotFound("file");
-        let mut read = self.store.read().await?;
-        let file = read.find_file(id).await?.ok_or_else(none)?;
+        let file = self.store.read().await?.find_file(id).await?.ok_or_else(none)?;
         if file.filename != name || !self.is_live_file(&file).await? {
             return Err(none());
         }
@@ -64,7 +63,7 @@ impl App {
                 return Err(none());
             }
         }
-        let blob = read.find_file_blob(id, 0).await?.ok_or_else(none)?;
+        let blob = self.store.read().await?.find_file_blob(id, 0).await?.ok_or_else(none)?;
         Ok(Served {
             content_type: blob.content_type,
             size_bytes: blob.size_bytes,

@@ -38,7 +38,8 @@ impl App {
                 break;
             }
         }
-        for hash in self.store.read().await?.list_suspect_blobs(self.clock.now(), BATCH).await? {
+        let suspects = self.store.read().await?.list_suspect_blobs(self.clock.now(), BATCH).await?;
+        for hash in suspects {
             self.remove_if_unused(hash).await?;
         }
         let quarantine = self.files.quarantine.clone();

@@ -2,12 +2,14 @@
 
 use hallpass_app::files::FilesPolicy;
 use hallpass_core::statement::KeyRights;
+use hallpass_http::HttpPolicy;
 use hallpass_testkit::files::header;
 use hallpass_testkit::http::{Method, Request, StatusCode};
 use hallpass_testkit::s3::{S3, files_below};
 use hallpass_testkit::{Actor, Answer, Body, PUBLIC_URL, Setup, TestServer, pictures};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::given::text;
 
@@ -224,6 +226,53 @@ async fn threat_23_lengths_have_limits() {
     assert_eq!(files_below(&server.files), Vec::<std::path::PathBuf>::new(), "no drafts, no copies");
     // None of this used the link up.
     server.put(link, "x".repeat(1000)).await.ok();
+}
+
+/// Sends raw bytes to a server that is patient for 200 ms, and says what came back.
+async fn raw(server: &TestServer, link: &str, headers: &str, body: &[u8], hang_up: bool) -> String {
+    let patience = std::time::Duration::from_millis(200);
+    let policy = HttpPolicy { access_log: false, body_timeout: patience, ..HttpPolicy::default() };
+    let mut stream = tokio::net::TcpStream::connect(server.listen_with(policy).await).await.unwrap();
+    let path = link.strip_prefix(PUBLIC_URL).unwrap();
+    let head = format!("PUT {path} HTTP/1.1\r\nhost: x\r\n{headers}\r\n\r\n");
+    stream.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
+    if hang_up {
+        stream.shutdown().await.unwrap();
+    }
+    let mut answer = Vec::new();
+    let mut piece = [0; 4096];
+    while !answer.windows(4).any(|window| window == b"\r\n\r\n") {
+        match stream.read(&mut piece).await {
+            Ok(0) | Err(_) => break,
+            Ok(read) => answer.extend_from_slice(&piece[..read]),
+        }
+    }
+    String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn threat_23_a_slow_or_short_body_leaves_nothing() {
+    let server = with_files(FilesPolicy { max_bytes: 1000, ..FilesPolicy::default() }).await;
+    let acme = server.company("acme").await;
+    let made = acme.as_key().pending_file("a.txt", "public").await;
+    let link = text(&made, "upload_url").to_owned();
+    for (headers, body, hang_up, expected) in [
+        ("content-length: 10", "12345", false, "HTTP/1.1 408 Request Timeout"),
+        ("transfer-encoding: chunked", "5\r\n12345\r\n", false, "HTTP/1.1 408 Request Timeout"),
+        ("content-length: 1001", "", false, "HTTP/1.1 413 Payload Too Large"),
+        ("content-length: 10", "12345", true, ""),
+        ("transfer-encoding: chunked", "5\r\n12345\r\n", true, ""),
+        ("content-length: x", "12345", true, "HTTP/1.1 400 Bad Request"),
+    ] {
+        let answer = raw(&server, &link, headers, body.as_bytes(), hang_up).await;
+        // Who hung up half-way may hear why, or nothing.
+        let fits = answer == expected || (hang_up && (answer.is_empty() || answer.contains(" 400 ")));
+        assert!(fits, "{headers}: {answer}");
+        let file = acme.as_key().get(&format!("/files/{}", text(&made, "id"))).await.ok();
+        assert_eq!(file["upload_status"], "pending", "{headers}");
+    }
+    assert_eq!(raw(&server, &link, "content-length: 5", b"12345", false).await, "HTTP/1.1 200 OK");
+    assert_eq!(files_below(&server.files.join("quarantine")).len(), 0);
 }
 
 #[tokio::test]

@@ -188,3 +188,21 @@ async fn a_file_whose_message_never_came_is_free_again() {
     server.app.do_chores().await.unwrap();
     assert_eq!(server.fetch(text(&file, "url")).await.status, 404);
 }
+
+#[tokio::test]
+async fn a_deleted_direct_message_takes_its_files_along() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let (_, ann) = acme.member("ann").await;
+    let (ben_id, ben) = acme.member("ben").await;
+    let body = json!({ "with_user_ids": [ben_id], "company_id": acme.id });
+    let channel = ann.post("/dm_channels", body).await.ok();
+    let file = ann.upload_as("plan.txt", "private", "between us").await;
+    let said = send(&ann, text(&channel, "id"), "for you", &[text(&file, "id")]).await.ok();
+    let seen = ben.get(&format!("/messages/{}", text(&said, "id"))).await.ok();
+    let link = text(&seen["attachments"][0], "url");
+    assert_eq!(server.fetch(link).await.text, "between us");
+    acme.as_key().get(&format!("/messages/{}", text(&said, "id"))).await.refused(404, "not_found");
+    ann.delete(&format!("/dm_channels/{}", text(&channel, "id"))).await.ok();
+    server.fetch(link).await.refused(404, "not_found");
+}

@@ -31,7 +31,13 @@ pub(crate) const TALLIES: &str = concat!(
     super::postgres_texts!("$1"),
     ")"
 );
-pub(crate) use crate::files::LIST_POSTGRES as LIST_FILES;
+pub(crate) const LIST_FILES: &str = concat!(
+    "SELECT ",
+    crate::files::file_columns!(),
+    " FROM ",
+    super::postgres_texts!("$1"),
+    " AS wanted JOIN files f ON f.id = wanted.id"
+);
 
 /// Whether a migration ever ran.
 pub(crate) const IS_BEGUN: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";

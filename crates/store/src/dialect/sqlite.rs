@@ -19,7 +19,13 @@ pub(crate) const TOUCH_FEEDS: &str = "UPDATE feeds SET
      WHERE id = j.c AND deleted_at IS NULL";
 pub(crate) const TOUCH_SEATS: &str = "UPDATE feed_members SET active_at = MAX(active_at, j.at)
      FROM (SELECT value ->> 0 AS c, value ->> 1 AS at FROM json_each($1)) AS j WHERE feed_id = j.c";
-pub(crate) use crate::files::LIST_SQLITE as LIST_FILES;
+pub(crate) const LIST_FILES: &str = concat!(
+    "SELECT ",
+    crate::files::file_columns!(),
+    " FROM ",
+    super::sqlite_texts!("$1"),
+    " AS wanted JOIN files f ON f.id = wanted.id"
+);
 
 /// Whether a migration ever ran.
 pub(crate) const IS_BEGUN: &str =

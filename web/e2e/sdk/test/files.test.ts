@@ -65,7 +65,7 @@ describe("files", () => {
       name: "Jane",
       profile_picture: { id: picture.id },
     });
-    const url = shown.profile_picture?.url ?? assert.fail("no picture");
+    const url = (shown.profile_picture as { url: string } | null)?.url ?? assert.fail("no picture");
     assert.equal((await fetched(url)).headers.get("content-type"), "image/jpeg");
     assert.equal((await owner.users.retrieve(owner_user.id)).profile_picture, null);
     const { channel_id } = await newChannel();
