@@ -21,6 +21,33 @@ interface ContractFile {
   $defs: object;
 }
 
+/** A line of a webhook's delivery log. */
+const delivery = {
+  type: "object",
+  properties: {
+    id: { type: "string", pattern: "^msg_" },
+    event: { type: "string" },
+    status: { enum: ["delivered", "retrying", "waiting", "failed", "skipped", "disabled"] },
+    attempts: { type: "integer", minimum: 0 },
+    response_status: { type: ["integer", "null"] },
+    error: { type: ["string", "null"] },
+    created_at: { type: "string", format: "date-time" },
+    last_attempt_at: { type: ["string", "null"], format: "date-time" },
+    next_attempt_at: { type: ["string", "null"], format: "date-time" },
+  },
+  required: [
+    "id",
+    "event",
+    "status",
+    "attempts",
+    "response_status",
+    "error",
+    "created_at",
+    "last_attempt_at",
+    "next_attempt_at",
+  ],
+};
+
 /** Our own additions, which the contract does not know, and what they answer. */
 const extensions: Operation[] = [
   {
@@ -43,6 +70,32 @@ const extensions: Operation[] = [
     path: "/companies/{id}/members/{user_id}",
     success_status: 200,
     response: { const: true },
+  },
+  {
+    operation: "webhooks.rotate_secret",
+    method: "POST",
+    path: "/webhooks/{id}/rotate_secret",
+    success_status: 200,
+    response: { $ref: "#/$defs/WebhookCreateResponse" },
+  },
+  { operation: "webhooks.test", method: "POST", path: "/webhooks/{id}/test", success_status: 200, response: delivery },
+  {
+    operation: "webhooks.deliveries",
+    method: "GET",
+    path: "/webhooks/{id}/deliveries",
+    success_status: 200,
+    response: {
+      type: "object",
+      properties: { data: { type: "array", items: delivery }, page_info: { $ref: "#/$defs/PageInfo" } },
+      required: ["data", "page_info"],
+    },
+  },
+  {
+    operation: "webhooks.replay",
+    method: "POST",
+    path: "/webhooks/{id}/deliveries/{delivery_id}/replay",
+    success_status: 200,
+    response: delivery,
   },
 ];
 

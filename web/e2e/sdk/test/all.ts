@@ -10,6 +10,7 @@ import "./dm-channels.test.ts";
 import "./dm-members.test.ts";
 import "./support-channels.test.ts";
 import "./files.test.ts";
+import "./webhooks.test.ts";
 import "./pagination.test.ts";
 import "./errors.test.ts";
 import "./guide.test.ts";
@@ -62,6 +63,11 @@ const delivered = [
   "support_channels.list",
   "support_channels.create",
   "support_channels.retrieve",
+  "webhooks.list",
+  "webhooks.create",
+  "webhooks.retrieve",
+  "webhooks.update",
+  "webhooks.delete",
 ];
 
 it("every delivered operation was called through the official SDK", async () => {
