@@ -50,6 +50,7 @@ fn write(text: &mut String, config: &Config, writer: Writer, about: bool) {
     section::<KeysConfig>(text, &config.keys, writer, about);
     section::<FilesConfig>(text, &config.files, writer, about);
     section(text, &config.limits, writer, about);
+    section(text, &config.webhooks, writer, about);
     section::<LogConfig>(text, &config.log, writer, about);
 }
 
@@ -96,6 +97,7 @@ mod tests {
         keys::<KeysConfig>();
         keys::<FilesConfig>();
         keys::<hallpass_app::Limits>();
+        keys::<crate::config::WebhooksConfig>();
         keys::<LogConfig>();
     }
 
