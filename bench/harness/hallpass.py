@@ -117,6 +117,19 @@ def newest(ready: dict, token: str) -> Request:
     return Request(path, headers=(f"authorization: Bearer {token}",))
 
 
+def webhook(running: Server, url: str) -> str:
+    """A webhook of the demo company that is told of every message; its id."""
+    headers = (f"authorization: Bearer {running.ready['api_key']}", JSON_BODY)
+    body = json.dumps({"url": url, "events": ["chat.message.created"]})
+    return call(running, Request("/api/v1/webhooks", "POST", headers, body))["id"]
+
+
+def test_webhook(ready: dict, hook: str) -> Request:
+    headers = (f"authorization: Bearer {ready['api_key']}", JSON_BODY)
+    body = json.dumps({"event": "chat.message.created"})
+    return Request(f"/api/v1/webhooks/{hook}/test", "POST", headers, body)
+
+
 def call(running: Server, request: Request) -> dict:
     """One request, from here."""
     connection = http.client.HTTPConnection(running.address, timeout=10)

@@ -12,7 +12,7 @@ from pathlib import Path
 from . import build, hallpass, postgres
 from .load import JSON_BODY, Contender, Load, Request, Sample, Timing, interleave
 from .process import SERVER_CORE, BenchError, Server, environment, pinned, server
-from .table import Check, Line, at_most, cpu_at_most, cpu_less, informs, rate_at_least, rate_reaches
+from .table import Check, Line, at_least, at_most, cpu_at_most, cpu_less, informs, rate_at_least, rate_reaches
 
 # What is said in a message; `{n}` makes each another one.
 CONTENT_REST = " from the bench: a message of the length that people write when they are awake."
@@ -20,6 +20,7 @@ CONTENT = "Hello {n}" + CONTENT_REST
 BARE_CHANNEL = "chat_feed_01JD0000000000000000000000"
 
 COLD_TOKENS = 30_000
+DELIVERIES = 20_000
 FSYNC_MICROS = 4_000
 IDLE_SECS = 3
 STARTS = 10
@@ -216,6 +217,46 @@ def on_postgres(bench: Bench) -> list[Line]:
     return _lines(f"send, PostgreSQL, {postgres.CLIENTS} connections", ours, peer_lines)
 
 
+def webhooks(bench: Bench) -> list[Line]:
+    """What the outbox adds to a send, and how fast it is told."""
+    if not bench.hallpass:
+        return []
+    with contextlib.ExitStack() as stack:
+        receiver = stack.enter_context(server([str(bench.tools / "receiver")], bench.work / "receiver.log"))
+        plain = bench.contender("Hallpass, no webhook", *_our_send(stack, bench), 64, spin=False)
+        told_server, request = _our_send(stack, bench)
+        hook = hallpass.webhook(told_server, f"{receiver.ready['url']}/hook")
+        told = bench.contender("Hallpass", told_server, request, 64, spin=False)
+        # The receiver is closed: what is told waits, and a send pays for its row in the outbox alone.
+        interleave([plain, told], _disk_timing(bench.timing))
+        rate = _drain(bench, told_server, receiver, hook)
+    return [
+        Line("send, a webhook told of each, 64 connections", "**Hallpass**", told, cpu_at_most(told, plain, 1.1)),
+        Line("send, a webhook told of each, 64 connections", plain.name, plain),
+        Line(f"webhook deliveries, of {DELIVERIES:,} that wait", "**Hallpass**", check=at_least(rate, 3_000, "/s")),
+    ]
+
+
+def _drain(bench: Bench, told: Server, receiver: Server, hook: str) -> float:
+    """Opens the receiver and times how fast what waits arrives, past the first tenth."""
+    hallpass.call(receiver, Request("/open", "POST"))
+    # A test has the queue worked on at once, whatever failed before.
+    hallpass.call(told, hallpass.test_webhook(told.ready, hook))
+    first = last = None
+    deadline = time.monotonic() + 60
+    while True:
+        now, count = time.monotonic(), hallpass.call(receiver, Request("/count"))["count"]
+        if first is None and count >= DELIVERIES // 10:
+            first = (now, count)
+        if count >= DELIVERIES:
+            last = (now, count)
+            break
+        if now > deadline:
+            raise BenchError(f"{count} of {DELIVERIES} deliveries came within a minute")
+        time.sleep(0.01)
+    return (last[1] - first[1]) / (last[0] - first[0])
+
+
 def list_messages(bench: Bench) -> list[Line]:
     """The newest 50 messages of a small and of a large channel."""
     small, large = 10_000, 100_000 if bench.quick else 1_000_000
@@ -308,6 +349,7 @@ ROWS = {
     "send": send,
     "fsync": fsync,
     "postgres": on_postgres,
+    "webhooks": webhooks,
     "list": list_messages,
     "start": start,
 }

@@ -92,3 +92,7 @@ def informs(ours: Contender, peer: Contender, what: str) -> Check:
 
 def at_most(value: float, limit: float, unit: str) -> Check:
     return Check(value, f"{value:.1f} {unit}", f"≤ {limit:g} {unit}", value <= limit)
+
+
+def at_least(value: float, limit: float, unit: str) -> Check:
+    return Check(value, f"{value:,.0f} {unit}", f"≥ {limit:,.0f} {unit}", value >= limit)

@@ -274,9 +274,9 @@ impl App {
     /// Forgets what the delivery log keeps no longer, and what belonged to deleted webhooks; a limited part
     /// at a time, so that nobody waits for it.
     async fn clear_webhooks(&self, now: Timestamp) -> Result<(), AppError> {
-        const PART: i64 = 2000;
+        const PART: i64 = 500;
         let before = now - self.hooks.log_kept;
-        for _ in 0..20 {
+        for _ in 0..500 {
             let (pruned, cleared) = self
                 .store
                 .write((before, now), |(before, now), tx| {

@@ -29,13 +29,17 @@ macro_rules! delivery {
 }
 /// The webhooks that something waits for, found by leaping from one to the next.
 macro_rules! queued {
-    () => {
-        "WITH RECURSIVE wanted (id) AS (
-             SELECT MIN(webhook_id) FROM webhook_runs
+    ($and:literal) => {
+        concat!(
+            "WITH RECURSIVE wanted (id) AS (
+             SELECT MIN(webhook_id) FROM webhook_runs ",
+            $and,
+            "
              UNION ALL
              SELECT (SELECT MIN(r.webhook_id) FROM webhook_runs r WHERE r.webhook_id > wanted.id)
              FROM wanted WHERE wanted.id IS NOT NULL
          ) "
+        )
     };
 }
 
@@ -46,7 +50,7 @@ const RUNS: &str = "SELECT n, event, company_id, channel_id, from_seq, to_seq, s
      WHERE webhook_id = $1 ORDER BY n LIMIT $2";
 const SHORTEN: &str = "UPDATE webhook_runs SET from_seq = $2 WHERE n = $1";
 const QUEUED: &str = concat!(
-    queued!(),
+    queued!("WHERE webhook_id > $4"),
     "SELECT s.webhook_id FROM wanted JOIN webhook_states s ON s.webhook_id = wanted.id
      WHERE s.not_before <= $1 AND (s.lease_until <= $1 OR s.lease_owner = $2) LIMIT $3"
 );
@@ -54,7 +58,7 @@ const DUE: &str = "SELECT webhook_id FROM webhook_states
      WHERE due_at <= $1 AND not_before <= $1 AND (lease_until <= $1 OR lease_owner = $2)
      ORDER BY due_at LIMIT $3";
 const OLDEST: &str = concat!(
-    queued!(),
+    queued!(""),
     "SELECT MIN((SELECT r.at FROM webhook_runs r WHERE r.webhook_id = s.webhook_id ORDER BY r.n LIMIT 1))
      FROM wanted JOIN webhook_states s ON s.webhook_id = wanted.id WHERE s.not_before < ",
     never!()
@@ -351,25 +355,31 @@ impl Conn {
         })
     }
 
-    /// Webhooks that something can be delivered to now, and that nobody else works for.
+    /// Webhooks with a delivery that stepped aside and is due, and that nobody else works for.
     pub async fn list_due_webhooks(
         &mut self,
         owner: &str,
         now: Timestamp,
         limit: i64,
     ) -> Result<Vec<WebhookId>, StoreError> {
-        let mut due: Vec<WebhookId> = Vec::new();
-        for statement in [DUE, QUEUED] {
-            let ids: Vec<String> = on!(self, c => sqlx::query_scalar(statement)
-                .bind(now.as_millisecond()).bind(owner).bind(limit).fetch_all(c).await)?;
-            for id in ids {
-                let id = parsed("webhook_states", "webhook_id", &id, &id)?;
-                if !due.contains(&id) {
-                    due.push(id);
-                }
-            }
-        }
-        Ok(due)
+        let ids: Vec<String> = on!(self, c => sqlx::query_scalar(DUE)
+            .bind(now.as_millisecond()).bind(owner).bind(limit).fetch_all(c).await)?;
+        ids.iter().map(|id| parsed("webhook_states", "webhook_id", id, id)).collect()
+    }
+
+    /// Webhooks behind `after`, in the order of their ids, with something in their queue that may be
+    /// tried now, and that nobody else works for.
+    pub async fn list_queued_webhooks(
+        &mut self,
+        owner: &str,
+        now: Timestamp,
+        after: Option<WebhookId>,
+        limit: i64,
+    ) -> Result<Vec<WebhookId>, StoreError> {
+        let after = after.map(|id| id.to_string()).unwrap_or_default();
+        let ids: Vec<String> = on!(self, c => sqlx::query_scalar(QUEUED)
+            .bind(now.as_millisecond()).bind(owner).bind(limit).bind(after).fetch_all(c).await)?;
+        ids.iter().map(|id| parsed("webhook_states", "webhook_id", id, id)).collect()
     }
 
     /// How many events wait, counted up to ten thousand runs, and since when the oldest does that waits

@@ -44,7 +44,7 @@ use crate::error::AppError;
 /// How often queues are looked at when nothing hastens it.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long a hint waits for others.
-const GATHER: Duration = Duration::from_millis(5);
+const GATHER: Duration = Duration::from_millis(20);
 /// How often the queue is measured.
 const MEASURE_EVERY: Duration = Duration::from_secs(15);
 /// Webhooks worked for at once.
@@ -55,6 +55,8 @@ const LEASE: SignedDuration = SignedDuration::from_secs(30);
 const WRITE_EVERY: Duration = Duration::from_secs(3);
 /// How long a worker goes on before others have their turn.
 const SLICE: Duration = Duration::from_secs(20);
+/// Webhooks of which it is remembered when they had their turn.
+const MAX_TURNS: usize = 10_000;
 /// Rows of a queue read at once, and the most events in them.
 const MAX_RUNS: i64 = 256;
 const MOST: i64 = 256;
@@ -74,6 +76,10 @@ pub(crate) struct Dispatcher {
     owner: String,
     /// Webhooks that a task of this node works for.
     busy: Mutex<HashSet<WebhookId>>,
+    /// When this node last worked for a webhook.
+    turns: Mutex<HashMap<WebhookId, Duration>>,
+    /// How far the last list of queues went; none if to the end.
+    listed_to: Mutex<Option<WebhookId>>,
     hint: Arc<Notify>,
     stop: watch::Sender<bool>,
     running: AtomicBool,
@@ -96,6 +102,8 @@ impl Dispatcher {
             outbound: parts.outbound,
             owner,
             busy: Mutex::default(),
+            turns: Mutex::default(),
+            listed_to: Mutex::default(),
             hint: Arc::default(),
             stop: watch::Sender::new(false),
             running: AtomicBool::new(false),
@@ -225,11 +233,29 @@ impl App {
     /// Webhooks to work for, marked as this node's business.
     async fn claim_due(&self, room: usize) -> Result<Vec<WebhookId>, AppError> {
         // Those that are being worked for are listed too, because their lease is ours.
-        let limit = i64::try_from(MAX_WORKERS * 2).unwrap_or(i64::MAX);
-        let now = self.clock.now();
-        let mut due = self.store.read().await?.list_due_webhooks(&self.hooks.owner, now, limit).await?;
+        let limit = MAX_WORKERS * 2;
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let (now, owner) = (self.clock.now(), &self.hooks.owner);
+        let mut conn = self.store.read().await?;
+        let mut due = conn.list_due_webhooks(owner, now, most).await?;
+        // Where there are more than are listed at once, each has its turn.
+        let after = *self.hooks.listed_to.lock();
+        let queued = conn.list_queued_webhooks(owner, now, after, most).await?;
+        let more_behind = queued.len() == limit;
+        let wrapped = after.is_some() && !more_behind;
+        due.extend(queued.iter().filter(|id| !due.contains(id)).copied().collect::<Vec<_>>());
+        if wrapped {
+            let from_start = conn.list_queued_webhooks(owner, now, None, most).await?;
+            due.extend(from_start.iter().filter(|id| !due.contains(id)).copied().collect::<Vec<_>>());
+        }
+        drop(conn);
+        *self.hooks.listed_to.lock() = queued.last().copied().filter(|_| more_behind);
         let mut busy = self.hooks.busy.lock();
         due.retain(|id| !busy.contains(id));
+        // Who was worked for last comes last.
+        let turns = self.hooks.turns.lock();
+        due.sort_by_key(|id| turns.get(id).copied());
+        drop(turns);
         due.truncate(room);
         busy.extend(due.iter().copied());
         Ok(due)
@@ -347,6 +373,12 @@ struct Free<'a> {
 
 impl Drop for Free<'_> {
     fn drop(&mut self) {
+        let mut turns = self.app.hooks.turns.lock();
+        if turns.len() > MAX_TURNS {
+            turns.clear();
+        }
+        turns.insert(self.id, self.app.clock.monotonic());
+        drop(turns);
         self.app.hooks.busy.lock().remove(&self.id);
     }
 }

@@ -123,10 +123,10 @@ async fn it_is_changed_switched_and_deleted(db: &Db) {
     let off = db.read().await.find_webhook(hook(1)).await.unwrap().unwrap();
     assert_eq!((off.enabled, off.disabled_reason), (false, Some(DisabledReason::Gone)));
     assert_eq!(off.disabled_at, Some(at(7)));
-    assert_eq!(db.read().await.list_due_webhooks("me", at(9), 10).await.unwrap(), []);
+    assert_eq!(db.read().await.list_queued_webhooks("me", at(9), None, 10).await.unwrap(), []);
     assert!(!commit!(db, tx => tx.urge_webhook(hook(1))), "it is off");
     assert!(commit!(db, tx => tx.enable_webhook(hook(1))));
-    assert_eq!(db.read().await.list_due_webhooks("me", at(9), 10).await.unwrap(), [hook(1)]);
+    assert_eq!(db.read().await.list_queued_webhooks("me", at(9), None, 10).await.unwrap(), [hook(1)]);
     assert!(commit!(db, tx => tx.urge_webhook(hook(1))));
 
     assert!(commit!(db, tx => tx.delete_webhook(hook(1), at(10))));
@@ -225,8 +225,10 @@ async fn runs_wait_in_order(db: &Db) {
     let spans: Vec<_> = waits.iter().map(|run| run.span.unwrap()).collect();
     assert_eq!(spans, [(feed(1).into(), 1, 4), (feed(1).into(), 5, 5)]);
     assert_eq!(db.read().await.list_webhook_runs(hook(1), 1).await.unwrap().len(), 1);
-    let due = db.read().await.list_due_webhooks("me", at(9), 10).await.unwrap();
+    let due = db.read().await.list_queued_webhooks("me", at(9), None, 10).await.unwrap();
     assert_eq!(due, [hook(1)], "and none without a state");
+    let behind = db.read().await.list_queued_webhooks("me", at(9), Some(hook(1)), 10).await.unwrap();
+    assert_eq!(behind, []);
 }
 
 async fn messages_of_events_are_found(db: &Db) {
@@ -293,9 +295,11 @@ async fn progress_is_written_under_the_lease_alone(db: &Db) {
     assert_eq!(left[0].span, Some((feed(1).into(), 7, 9)));
     let shown = db.read().await.find_webhook(hook(1)).await.unwrap().unwrap();
     assert_eq!(shown.failing_since, Some(at(3)));
+    assert_eq!(db.read().await.list_due_webhooks("them", at(60), 10).await.unwrap(), [hook(1)]);
+    assert_eq!(db.read().await.list_due_webhooks("them", at(59), 10).await.unwrap(), []);
     // The lease is given back, but nothing is attempted before its time.
-    assert_eq!(db.read().await.list_due_webhooks("them", at(49), 10).await.unwrap(), []);
-    assert_eq!(db.read().await.list_due_webhooks("them", at(50), 10).await.unwrap(), [hook(1)]);
+    assert_eq!(db.read().await.list_queued_webhooks("them", at(49), None, 10).await.unwrap(), []);
+    assert_eq!(db.read().await.list_queued_webhooks("them", at(50), None, 10).await.unwrap(), [hook(1)]);
     let early = lease(1, "them");
     assert_eq!(commit!(db, early, tx => tx.lease_webhook(early, at(100), at(49))), None);
     let then = lease(1, "them");
