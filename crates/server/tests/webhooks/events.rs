@@ -93,6 +93,35 @@ async fn why_a_message_is_told_is_said() {
 }
 
 #[tokio::test]
+async fn reactions_and_votes_are_told_until_they_are_taken_back() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let (_, channel) = acme.channel("General", true).await;
+    let (ann_id, ann) = acme.member("ann").await;
+    let receiver = Receiver::start().await;
+    receiver.subscribe(&acme.as_key(), &["chat.reaction.created"]).await;
+    let poll = json!({ "options": [{ "id": "1", "text": "yes" }, { "id": "2", "text": "no" }] });
+    let sent =
+        ann.post("/messages", json!({ "channel_id": channel, "content": "well?", "poll": poll })).await.ok();
+    let react = async |body: Value| {
+        let mut body = body;
+        body["resource_id"] = sent["id"].clone();
+        ann.post("/reactions", body).await.ok()
+    };
+    let heart = react(json!({ "emoji": ":heart:" })).await;
+    react(json!({ "poll_option_id": "2" })).await;
+    let gone = react(json!({ "emoji": ":tada:" })).await;
+    ann.delete(&format!("/reactions/{}", gone["id"].as_str().unwrap())).await.ok();
+    server.app.deliver_webhooks().await.unwrap();
+    let told = told(&receiver);
+    assert_eq!(told.len(), 2, "{told:#?}");
+    assert_eq!(told[0].1["reaction"], heart);
+    assert_eq!((&told[0].1["reason"], &told[1].1["reason"]), (&json!("reaction"), &json!("vote")));
+    assert_eq!(told[0].1["message"]["id"], sent["id"]);
+    assert_eq!(told[1].1["reaction"]["user"]["id"], ann_id);
+}
+
+#[tokio::test]
 async fn enrolments_revocations_and_keys_are_told_without_secrets() {
     let server = TestServer::start().await;
     let acme = server.company("acme").await;
