@@ -1,6 +1,6 @@
 //! Direct messages and support chats, made behind the API's back.
 
-use hallpass_core::entity::FeedSeat;
+use hallpass_core::entity::{FeedSeat, FeedStatus};
 use hallpass_core::id::{CompanyId, FeedId, FeedMemberId, UserId, ulid};
 use hallpass_store::NewFeed;
 use hallpass_testkit::TestServer;
@@ -23,7 +23,8 @@ async fn feed(
                 tx.insert_feed(new, at).await?;
                 for (n, (seat, user)) in seats.iter().enumerate() {
                     let place = FeedSeat { user: *user, admin: n == 0 };
-                    tx.insert_feed_member((new.id, new.company), *seat, place, "accepted", at).await?;
+                    tx.insert_feed_member((new.id, new.company), *seat, place, FeedStatus::Accepted, at)
+                        .await?;
                 }
                 Ok::<_, hallpass_store::StoreError>(())
             })
