@@ -153,18 +153,19 @@ impl Action {
         use ChannelKind::{Channel, DirectMessage, Support};
         match self {
             Self::ReadMessages(Channel) | Self::ReadChannel => any_of!([CHAT_READ]),
-            Self::ReadMessages(DirectMessage) => any_of!([DMS_READ]),
+            Self::ReadMessages(DirectMessage) | Self::ReadFeed(DirectMessage | Channel) => {
+                any_of!([DMS_READ])
+            }
             Self::ReadMessages(Support) => any_of!([SUPPORT_CHAT_READ]),
             Self::SendMessage(Channel) => any_of!([CHAT_MESSAGE_CREATE]),
             Self::SendMessage(DirectMessage) => any_of!([DMS_MESSAGE_MANAGE]),
-            Self::SendMessage(Support) => any_of!([SUPPORT_CHAT_MESSAGE_CREATE]),
+            Self::SendMessage(Support) | Self::ResolveSupportChat => any_of!([SUPPORT_CHAT_MESSAGE_CREATE]),
             Self::DeleteMessage(Channel) => any_of!([CHAT_MESSAGE_CREATE, CHAT_READ]),
             Self::DeleteMessage(DirectMessage) => any_of!([DMS_MESSAGE_MANAGE, DMS_READ]),
             Self::DeleteMessage(Support) => any_of!([SUPPORT_CHAT_MESSAGE_CREATE, SUPPORT_CHAT_READ]),
             Self::UpdateChannel => any_of!([CHAT_MODERATE]),
             // What there is, not what was said: the customer's list of direct messages shows both kinds.
             Self::ReadFeed(Support) => any_of!([DMS_READ], [SUPPORT_CHAT_READ]),
-            Self::ReadFeed(_) => any_of!([DMS_READ]),
             Self::CreateDirectMessage | Self::UpdateFeed | Self::UpdateFeedMember => {
                 any_of!([DMS_CHANNEL_MANAGE])
             }
@@ -175,7 +176,6 @@ impl Action {
             Self::AddFeedMember(_) => any_of!([DMS_CHANNEL_MANAGE], [DMS_MESSAGE_MANAGE]),
             Self::RemoveFeedMember(Support) => any_of!([DMS_CHANNEL_MANAGE], [SUPPORT_CHAT_READ]),
             Self::RemoveFeedMember(_) => any_of!([DMS_CHANNEL_MANAGE], [DMS_READ]),
-            Self::ResolveSupportChat => any_of!([SUPPORT_CHAT_MESSAGE_CREATE]),
             Self::ResolveAddresses => any_of!([MEMBER_EMAIL_READ]),
             Self::ReadCompany => any_of!([COMPANY_BASIC_READ]),
             Self::UpdateCompany => any_of!([COMPANY_UPDATE, COMPANY_BASIC_READ]),

@@ -1,13 +1,22 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 
-import {
-  NotFoundError,
-  PermissionDeniedError,
-  UnprocessableEntityError,
-} from "@whop/sdk";
+import { NotFoundError, PermissionDeniedError, UnprocessableEntityError } from "@whop/sdk";
 
-import { ann, as, collect, company_id, connectedAccount, details, id, it, nobody, owner, refusal, stranger } from "./stage.ts";
+import {
+  ann,
+  as,
+  collect,
+  company_id,
+  connectedAccount,
+  details,
+  id,
+  it,
+  nobody,
+  owner,
+  refusal,
+  stranger,
+} from "./stage.ts";
 
 /** Two users that nobody has talked to, with clients of their own. */
 async function pair() {
@@ -30,7 +39,7 @@ describe("dmChannels", () => {
   });
 
   it("list shows the last active first, page by page", async () => {
-    const { one, asOne } = await pair();
+    const { asOne } = await pair();
     const channels: string[] = [];
     for (let n = 0; n < 3; n++) {
       const { owner_user } = await connectedAccount();
@@ -45,7 +54,6 @@ describe("dmChannels", () => {
     );
     assert.notEqual(listed[0]?.last_message_at, null);
     assert.ok((await collect(ann.dmChannels.list())).every((channel) => !channels.includes(channel.id)));
-    assert.ok(one);
   });
 
   it("messages in it are its members' alone", async () => {
@@ -80,14 +88,14 @@ describe("dmChannels", () => {
   });
 
   it("delete ends it with all that was said, by its admins", async () => {
-    const { two, asOne, asTwo } = await pair();
+    const { one, two, asOne, asTwo } = await pair();
     const { id: channel_id } = await asOne.dmChannels.create({ with_user_ids: [two] });
     const sent = await asTwo.messages.create({ channel_id, content: "Gone soon" });
     await refusal(PermissionDeniedError, asTwo.dmChannels.delete(channel_id));
     assert.equal(await asOne.dmChannels.delete(channel_id), true);
     await refusal(NotFoundError, asTwo.dmChannels.retrieve(channel_id));
     await refusal(NotFoundError, asTwo.messages.retrieve(sent.id));
-    assert.notEqual((await asTwo.dmChannels.create({ with_user_ids: [two, (await asOne.users.retrieve("me")).id] })).id, channel_id);
+    assert.notEqual((await asTwo.dmChannels.create({ with_user_ids: [one] })).id, channel_id);
   });
 
   it("a key takes part in what keys began", async () => {
