@@ -39,7 +39,7 @@ pub(crate) struct DmMemberView {
     notification_preference: &'static str,
 }
 
-fn item(member: FeedMember) -> DmMemberListItem {
+fn item(member: &FeedMember) -> DmMemberListItem {
     DmMemberListItem {
         id: member.id.to_string(),
         channel_id: member.feed.to_string(),
@@ -50,7 +50,7 @@ fn item(member: FeedMember) -> DmMemberListItem {
     }
 }
 
-fn view(member: FeedMember) -> DmMemberView {
+fn view(member: &FeedMember) -> DmMemberView {
     let notification_preference = member.notifications.name();
     DmMemberView { member: member.id, notification_preference, item: item(member) }
 }
@@ -68,7 +68,7 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     let feed = extract::required("channel_id", query.id("channel_id")?)?;
     let page = http.app.list_feed_members(&caller, feed, &query.page()?).await?;
-    Ok(json(&ListView::of(page, item)))
+    Ok(json(&ListView::of(page, |member| item(&member))))
 }
 
 /// Whom to add.
@@ -96,8 +96,8 @@ pub(crate) async fn create(
     post.once_by_id(
         bytes,
         |added: &DmMemberView| added.member,
-        move |app, by, id| async move { Ok(view(app.added_feed_member(&by, id).await?)) },
-        move |app, by, ticket| async move { Ok(view(app.add_feed_member(&by, feed, user, ticket).await?)) },
+        move |app, by, id| async move { Ok(view(&app.added_feed_member(&by, id).await?)) },
+        move |app, by, ticket| async move { Ok(view(&app.add_feed_member(&by, feed, user, ticket).await?)) },
     )
     .await
 }
@@ -110,7 +110,7 @@ pub(crate) async fn retrieve(
     Authed(caller): Authed,
     Param(id): Param,
 ) -> Result<Response, ApiError> {
-    Ok(json(&view(http.app.retrieve_feed_member(&caller, extract::id("id", &id)?).await?)))
+    Ok(json(&view(&http.app.retrieve_feed_member(&caller, extract::id("id", &id)?).await?)))
 }
 
 /// What to change of one's own membership. Null changes nothing.
@@ -140,7 +140,7 @@ pub(crate) async fn update(
     let body = body.value;
     let status = named("status", body.status, FeedStatus::parse)?;
     let notifications = named("notification_preference", body.notification_preference, Notifications::parse)?;
-    Ok(json(&view(http.app.update_feed_member(&caller, id, status, notifications).await?)))
+    Ok(json(&view(&http.app.update_feed_member(&caller, id, status, notifications).await?)))
 }
 
 fn named<T>(

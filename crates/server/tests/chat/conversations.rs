@@ -305,8 +305,7 @@ impl<'s> Scene<'s> {
                                    "replying_to_message_id": feed.said[m].id });
                 let there = !feed.said[m].deleted;
                 let expected = self.model.must_enter(actor, f);
-                let expected =
-                    expected.and_then(|()| if there { Ok(()) } else { Err((422, "reply_not_found")) });
+                let expected = expected.and(if there { Ok(()) } else { Err((422, "reply_not_found")) });
                 let answer = who.post("/messages", body).await;
                 if self.judge(actor, expected, &answer)? {
                     self.said(actor, f, &answer.body, content);
