@@ -26,6 +26,9 @@ use crate::{App, Ticket};
 #[expect(missing_docs, reason = "the fields are those of Company")]
 pub struct CreateCompany {
     pub title: String,
+    /// What a new owner is called, and their username made of; none if the title is nobody's choice but
+    /// made of an address, which is not for everybody to see.
+    pub owner_name: Option<String>,
     /// Makes a connected account of this company.
     pub parent: Option<CompanyId>,
     /// The owner's address; required for a connected account.
@@ -56,6 +59,8 @@ pub struct CompanyWithOwner {
 pub struct ListCompanies {
     /// The connected accounts of this company; none for the caller's own.
     pub parent: Option<CompanyId>,
+    /// A key's own are its company and that company's connected accounts, not its company alone.
+    pub family: bool,
     /// Created after.
     pub after: Option<Timestamp>,
     /// Created before.
@@ -142,6 +147,32 @@ impl App {
         }
     }
 
+    /// The caller's own company: the key's, or the token's.
+    ///
+    /// # Errors
+    /// [`AppError::MissingScopes`].
+    pub async fn retrieve_own_company(&self, caller: &Caller) -> Result<CompanyWithOwner, AppError> {
+        self.permit(caller, Action::ReadOwnAccount, caller.home(), None, "company").await?;
+        self.describe(caller.home()).await
+    }
+
+    /// The owner's address, for those who may read addresses in the company.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn owner_email(
+        &self,
+        caller: &Caller,
+        found: &CompanyWithOwner,
+    ) -> Result<Option<String>, AppError> {
+        match self.permit(caller, Action::ReadEmails, found.company.id, None, "company").await {
+            Ok(_) => Ok(found.owner_email.clone()),
+            // A token sees what its user owns elsewhere in the family, but reads no addresses there.
+            Err(AppError::MissingScopes(_) | AppError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Makes a company, unconditionally: for the command line and first starts too.
     pub(crate) async fn make_company(
         &self,
@@ -195,7 +226,11 @@ impl App {
                 })
             })
             .await?;
-        let ask = CreateCompany { title: title.to_owned(), ..CreateCompany::default() };
+        let ask = CreateCompany {
+            title: title.to_owned(),
+            owner_name: Some(title.to_owned()),
+            ..CreateCompany::default()
+        };
         Ok((self.make_company(ask, Some(owner), None).await?, owner))
     }
 
@@ -246,6 +281,7 @@ impl App {
             (Some(parent), _) => CompanyFilter::ChildrenOf(parent),
             // A token is good in one company: what its user owns elsewhere is not that company's to see.
             (None, Caller::User(user)) => CompanyFilter::OwnedWithin(user.user(), user.company()),
+            (None, Caller::Key(live)) if ask.family => CompanyFilter::Family(live.key.company),
             (None, Caller::Key(live)) => {
                 // The caller's own: the company of the key.
                 let own = self.describe(live.key.company).await?;
@@ -404,7 +440,7 @@ async fn create(creation: &Creation, tx: &mut Tx) -> Result<(), AppError> {
             parent: ask.parent,
             owner,
             title: ask.title.clone(),
-            route: format!("{}-{suffix}", slug(&ask.title, "company")),
+            route: format!("{}-{suffix}", slug(ask.owner_name.as_deref().unwrap_or_default(), "company")),
             description: ask.description.clone(),
             metadata: ask.metadata.clone(),
             country: ask.country.clone(),
@@ -445,7 +481,7 @@ async fn local_user(
             return Ok(user);
         }
         // Not of the address: a username is shown to everybody in the channel.
-        let stem = slug(&ask.title, "user");
+        let stem = slug(ask.owner_name.as_deref().unwrap_or_default(), "user");
         let username = match attempt {
             0 => stem,
             1 => format!("{stem}-{suffix}"),
@@ -456,7 +492,7 @@ async fn local_user(
             person: None,
             home: Some(parent),
             username,
-            name: Some(ask.title.clone()),
+            name: ask.owner_name.clone(),
             email: Some(email.to_owned()),
         };
         // Not stored: either the username or the address is taken. Look again, then try another name.

@@ -73,6 +73,7 @@ pub enum Action {
     AddToTeamWithEmails,
     ChangeTeam,
     RemoveFromTeam,
+    ReadOwnAccount,
     ReadApps,
     CreateApp,
     ManageApp,
@@ -87,7 +88,7 @@ macro_rules! any_of {
 
 impl Action {
     /// Every action, for tests that must not miss one.
-    pub const ALL: [Self; 55] = {
+    pub const ALL: [Self; 56] = {
         use ChannelKind::{Channel, DirectMessage, Support};
         [
             Self::ReadMessages(Channel),
@@ -142,6 +143,7 @@ impl Action {
             Self::AddToTeamWithEmails,
             Self::ChangeTeam,
             Self::RemoveFromTeam,
+            Self::ReadOwnAccount,
             Self::ReadApps,
             Self::CreateApp,
             Self::ManageApp,
@@ -198,6 +200,7 @@ impl Action {
             Self::AddToTeamWithEmails => any_of!([AUTHORIZED_USER_CREATE, MEMBER_EMAIL_READ]),
             Self::ChangeTeam => any_of!([AUTHORIZED_USER_UPDATE]),
             Self::RemoveFromTeam => any_of!([AUTHORIZED_USER_DELETE]),
+            Self::ReadOwnAccount => any_of!([COMPANY_BALANCE_READ], [COMPANY_BASIC_READ]),
             Self::CreateApp => {
                 any_of!([DEVELOPER_CREATE_APP, DEVELOPER_MANAGE_API_KEY, DEVELOPER_UPDATE_APP])
             }

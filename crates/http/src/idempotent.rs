@@ -28,6 +28,7 @@ pub(crate) struct Post {
     operation: Operation,
     path: String,
     secret: bool,
+    status: StatusCode,
 }
 
 impl FromRequestParts<Http> for Post {
@@ -39,7 +40,7 @@ impl FromRequestParts<Http> for Post {
         let operation = Edge::of(parts)?.operation;
         // Only looked at together with a key.
         let path = if key.is_some() { parts.uri.path().to_owned() } else { String::new() };
-        Ok(Self { http: http.clone(), caller, key, operation, path, secret: false })
+        Ok(Self { http: http.clone(), caller, key, operation, path, secret: false, status: StatusCode::OK })
     }
 }
 
@@ -47,6 +48,11 @@ impl Post {
     /// Its answer carries a secret and is never kept.
     pub(crate) fn secret(self) -> Self {
         Self { secret: true, ..self }
+    }
+
+    /// Its answer is a 201, as the contract has it for a few.
+    pub(crate) fn created(self) -> Self {
+        Self { status: StatusCode::CREATED, ..self }
     }
 
     /// Runs `act` once per key. `allowed` decides, before a replay, whether the caller still may.
@@ -63,7 +69,7 @@ impl Post {
     {
         let app = self.http.app.clone();
         match self.key {
-            None => Ok(json(&act(app, self.caller, None).await?)),
+            None => Ok(raw(self.status, to_json(&act(app, self.caller, None).await?))),
             // Boxed, because few send one and everybody would carry its future.
             Some(_) => Box::pin(self.keyed(body, allowed, act)).await,
         }
@@ -81,10 +87,11 @@ impl Post {
         C: Future<Output = Result<(), AppError>>,
     {
         let (app, caller, secret) = (self.http.app.clone(), self.caller.clone(), self.secret);
+        let status = self.status;
         let keep =
             move |_: &T, answer: &[u8]| (!secret).then(|| String::from_utf8_lossy(answer).into_owned());
         match self.claimed(body, keep, act).await? {
-            Answer::Fresh(answer) => Ok(raw(StatusCode::OK, answer)),
+            Answer::Fresh(answer) => Ok(raw(status, answer)),
             Answer::Replayed(stored) => {
                 allowed(app, caller).await?;
                 Ok(raw(
@@ -151,7 +158,7 @@ impl Post {
                     let answer = to_json(&value);
                     let kept = keep(&value, &answer);
                     // Done is done; whoever asks again finds it by its ids.
-                    if let Err(error) = app.complete_idempotency(ticket, 200, kept).await {
+                    if let Err(error) = app.complete_idempotency(ticket, self.status.as_u16(), kept).await {
                         tracing::warn!(error = %error, "an answer was not kept for its idempotency key");
                     }
                     Ok(Answer::Fresh(answer))

@@ -14,8 +14,8 @@ use utoipa_axum::routes;
 
 use crate::access_log::AccessLog;
 use crate::api::{
-    access_tokens, apps, authorized_users, chat_channels, companies, dm_channels, dm_members, experiences,
-    files, members, messages, reactions, support_channels, team_members, users, webhooks,
+    access_tokens, accounts, apps, authorized_users, chat_channels, companies, dm_channels, dm_members,
+    experiences, files, members, messages, reactions, support_channels, team_members, users, webhooks,
 };
 use crate::edge::{self, Operations};
 use crate::error::{ApiError, Code};
@@ -31,6 +31,9 @@ fn api() -> OpenApiRouter<Http> {
         .routes(routes!(companies::retrieve, companies::update))
         .routes(routes!(companies::create_api_key))
         .routes(routes!(members::enrol, members::unenrol))
+        .routes(routes!(accounts::list, accounts::create))
+        .routes(routes!(accounts::me))
+        .routes(routes!(accounts::retrieve, accounts::update))
         .routes(routes!(users::list))
         .routes(routes!(users::retrieve, users::update))
         .routes(routes!(users::check_access))

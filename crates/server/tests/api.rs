@@ -6,6 +6,7 @@
 mod api {
     mod access;
     mod access_tokens;
+    mod accounts;
     mod api_keys;
     mod apps;
     mod authority;

@@ -30,7 +30,8 @@ const UPDATE: &str = "UPDATE companies SET title = COALESCE($2, title), route = 
          send_customer_emails = COALESCE($11, send_customer_emails),
          metadata = CASE WHEN $12 THEN $13 ELSE metadata END, updated_at = $14,
          logo_id = CASE WHEN $15 THEN $16 ELSE logo_id END,
-         banner_id = CASE WHEN $17 THEN $18 ELSE banner_id END
+         banner_id = CASE WHEN $17 THEN $18 ELSE banner_id END,
+         country = CASE WHEN $19 THEN $20 ELSE country END
      WHERE id = $1";
 const SETTINGS: &str = "UPDATE companies SET explicit_scopes = COALESCE($2, explicit_scopes),
          open_enrolment = COALESCE($3, open_enrolment), updated_at = $4
@@ -85,7 +86,38 @@ const OWNED_WITHIN_UP: &str = concat!(
       ORDER BY created_at ASC, id ASC LIMIT $6"
 );
 
+// A company among its connected accounts: a page of those, and itself.
+macro_rules! family {
+    ($beyond:literal, $order:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM (SELECT ",
+            columns!(),
+            " FROM companies WHERE parent_id = $1 AND (created_at, id) ",
+            $beyond,
+            " ($2, $3) AND created_at > $4 AND created_at < $5 ORDER BY created_at ",
+            $order,
+            ", id ",
+            $order,
+            " LIMIT $6) AS page UNION SELECT ",
+            columns!(),
+            " FROM companies WHERE id = $1 AND (created_at, id) ",
+            $beyond,
+            " ($2, $3) AND created_at > $4 AND created_at < $5 ORDER BY created_at ",
+            $order,
+            ", id ",
+            $order,
+            " LIMIT $6"
+        )
+    };
+}
+const FAMILY_DOWN: &str = family!("<", "DESC");
+const FAMILY_UP: &str = family!(">", "ASC");
+
 pub(crate) const ALL: &[&str] = &[
+    FAMILY_DOWN,
+    FAMILY_UP,
     FIND,
     INSERT,
     UPDATE,
@@ -135,6 +167,7 @@ pub struct CompanyPatch {
     pub metadata: Option<Option<String>>,
     pub logo: Option<Option<FileId>>,
     pub banner: Option<Option<FileId>>,
+    pub country: Option<Option<String>>,
 }
 
 /// Which companies a list shows.
@@ -142,6 +175,8 @@ pub struct CompanyPatch {
 pub enum CompanyFilter {
     /// The connected accounts of a company.
     ChildrenOf(CompanyId),
+    /// A company and its connected accounts.
+    Family(CompanyId),
     /// Those a user owns.
     OwnedBy(UserId),
     /// Those a user owns among a company and its connected accounts.
@@ -219,6 +254,8 @@ impl Conn {
         let (statement, subject) = match (filter, scan.descending) {
             (CompanyFilter::ChildrenOf(parent), true) => (CHILDREN_DOWN, parent.to_string()),
             (CompanyFilter::ChildrenOf(parent), false) => (CHILDREN_UP, parent.to_string()),
+            (CompanyFilter::Family(company), true) => (FAMILY_DOWN, company.to_string()),
+            (CompanyFilter::Family(company), false) => (FAMILY_UP, company.to_string()),
             (CompanyFilter::OwnedBy(user), true) => (OWNED_DOWN, user.to_string()),
             (CompanyFilter::OwnedBy(user), false) => (OWNED_UP, user.to_string()),
             (CompanyFilter::OwnedWithin(user, _), true) => (OWNED_WITHIN_DOWN, user.to_string()),
@@ -228,7 +265,7 @@ impl Conn {
             CompanyFilter::OwnedWithin(_, company) => on!(self, c => sqlx::query_as(statement)
                 .bind(subject).bind(at).bind(id).bind(after).bind(before).bind(scan.limit)
                 .bind(company.to_string()).fetch_all(c).await)?,
-            CompanyFilter::ChildrenOf(_) | CompanyFilter::OwnedBy(_) => {
+            CompanyFilter::ChildrenOf(_) | CompanyFilter::Family(_) | CompanyFilter::OwnedBy(_) => {
                 on!(self, c => sqlx::query_as(statement)
                 .bind(subject).bind(at).bind(id).bind(after).bind(before).bind(scan.limit)
                 .fetch_all(c).await)?
@@ -309,6 +346,7 @@ impl Tx {
             .bind(at.as_millisecond())
             .bind(patch.logo.is_some()).bind(patch.logo.flatten().map(|id| id.to_string()))
             .bind(patch.banner.is_some()).bind(patch.banner.flatten().map(|id| id.to_string()))
+            .bind(patch.country.is_some()).bind(patch.country.clone().flatten())
             .execute(c).await.map(drop))?;
         Ok(())
     }

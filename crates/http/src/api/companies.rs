@@ -22,8 +22,8 @@ use crate::extract::{self, Authed, JsonBody, Object, Param, Patch, Query};
 use crate::idempotent::{Post, json};
 use crate::state::Http;
 
-const MAX_TITLE: usize = 255;
-const MAX_TEXT: usize = 10_000;
+pub(super) const MAX_TITLE: usize = 255;
+pub(super) const MAX_TEXT: usize = 10_000;
 const MAX_METADATA_BYTES: usize = 16 << 10;
 const MAX_LINKS: usize = 50;
 const WEBSITES: [&str; 8] =
@@ -42,9 +42,9 @@ pub(crate) struct OwnerView {
 /// A link of a company.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct SocialLinkView {
-    id: String,
-    url: String,
-    website: String,
+    pub(super) id: String,
+    pub(super) url: String,
+    pub(super) website: String,
 }
 
 /// A company, as lists show it.
@@ -145,8 +145,10 @@ pub(crate) async fn create(
     JsonBody { value: body, bytes }: JsonBody<CreateCompanyBody>,
 ) -> Result<Response, ApiError> {
     let title = extract::required("title", body.title.as_deref())?;
+    let title = extract::text("title", title, MAX_TITLE)?;
     let ask = CreateCompany {
-        title: extract::text("title", title, MAX_TITLE)?,
+        owner_name: Some(title.clone()),
+        title,
         parent: extract::company(
             ["parent_company_id", "parent_account_id"],
             body.parent_company_id.as_deref(),
@@ -173,7 +175,7 @@ pub(crate) async fn create(
 }
 
 /// A plausible address: one `@`, something on both sides, no white space (RFC 5321 §4.5.3 lengths).
-fn email(text: &str) -> Result<String, ApiError> {
+pub(super) fn email(text: &str) -> Result<String, ApiError> {
     let plausible = text.len() <= 254
         && text.chars().all(|c| !c.is_whitespace() && !c.is_control())
         && matches!(text.split('@').collect::<Vec<_>>()[..], [local, host]
@@ -186,14 +188,14 @@ fn email(text: &str) -> Result<String, ApiError> {
     }
 }
 
-fn country(code: &str) -> Result<String, ApiError> {
+pub(super) fn country(code: &str) -> Result<String, ApiError> {
     if COUNTRIES.split_whitespace().any(|known| known == code) {
         return Ok(code.to_owned());
     }
     Err(ApiError::invalid("country", "country is a two-letter code in lower case"))
 }
 
-fn metadata(object: &Object) -> Result<String, ApiError> {
+pub(super) fn metadata(object: &Object) -> Result<String, ApiError> {
     object.checked("metadata", MAX_METADATA_BYTES)
 }
 
@@ -223,6 +225,7 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     let ask = ListCompanies {
         parent: query.parent()?,
+        family: false,
         after: query.time("created_after")?,
         before: query.time("created_before")?,
         page: query.page()?,
@@ -302,6 +305,7 @@ pub(crate) async fn update(
         metadata: body.metadata.clearable(|object| metadata(&object))?,
         logo: FileRef::patch("logo", body.logo)?,
         banner: FileRef::patch("banner_image", body.banner_image)?,
+        country: None,
     };
     let found = Box::pin(http.app.update_company(&caller, id, patch)).await?;
     Ok(json(&view(&found)))
@@ -318,7 +322,7 @@ pub(super) fn route(text: String) -> Result<String, ApiError> {
     Err(ApiError::invalid("route", "route is 1 to 60 lower case letters, digits and hyphens"))
 }
 
-fn social_links(links: &[SocialLinkBody]) -> Result<String, ApiError> {
+pub(super) fn social_links(links: &[SocialLinkBody]) -> Result<String, ApiError> {
     if links.len() > MAX_LINKS {
         return Err(ApiError::invalid("social_links", format!("more than {MAX_LINKS} links")));
     }

@@ -1,6 +1,7 @@
 //! The operations, one file a resource; each translates between the wire and a use case.
 
 pub(crate) mod access_tokens;
+pub(crate) mod accounts;
 pub(crate) mod apps;
 pub(crate) mod authorized_users;
 pub(crate) mod chat_channels;

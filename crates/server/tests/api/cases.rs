@@ -573,6 +573,17 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
         "apps.retrieve" => one(format!("apps/{}", t.own_app), &[], None),
         "apps.update" => one(format!("apps/{}", t.own_app), &[], Some(json!({ "description": "swept" }))),
         "apps.rotate_secret" => one(format!("apps/{}/rotate_secret", t.own_app), &[], Some(json!({}))),
+        "accounts.list" => one("accounts".into(), &[], None),
+        "accounts.me" => one("accounts/me".into(), &[], None),
+        "accounts.create" => one("accounts".into(), &[], Some(json!({ "email": email, "title": "again" }))),
+        "accounts.retrieve" => vec![
+            case("", format!("accounts/{company}"), &[], None),
+            case("child", format!("accounts/{account}"), &[], None),
+        ],
+        "accounts.update" => vec![
+            case("", format!("accounts/{company}"), &[], Some(json!({ "description": "swept" }))),
+            case("child", format!("accounts/{account}"), &[], Some(json!({ "description": "swept" }))),
+        ],
         unknown => panic!("{method} {unknown} has no case: add one, and its line in the golden table"),
     }
 }

@@ -90,6 +90,7 @@ async fn a_patch_changes_what_it_names(db: &Db) {
         metadata: text("{}"),
         logo: Some(Some(FileId::from_bits(7))),
         banner: Some(Some(FileId::from_bits(8))),
+        country: text("de"),
     };
     commit!(db, patch, tx => tx.update_company(biz(1), patch, at(8)));
     let full = find(db, 1).await.unwrap();
@@ -102,6 +103,7 @@ async fn a_patch_changes_what_it_names(db: &Db) {
     assert_eq!((full.social_links.as_str(), full.send_customer_emails), ("[1]", false));
     assert_eq!((full.logo, full.banner), (Some(FileId::from_bits(7)), Some(FileId::from_bits(8))));
     assert_eq!(full.updated_at, at(8));
+    assert_eq!(full.country.as_deref(), Some("de"));
 
     let nothing = CompanyPatch::default();
     commit!(db, nothing, tx => tx.update_company(biz(1), nothing, at(9)));
@@ -113,11 +115,12 @@ async fn a_patch_changes_what_it_names(db: &Db) {
         affiliate_instructions: Some(None),
         metadata: Some(None),
         logo: Some(None),
+        country: Some(None),
         ..CompanyPatch::default()
     };
     commit!(db, clear, tx => tx.update_company(biz(1), clear, at(10)));
     let bare = find(db, 1).await.unwrap();
-    assert_eq!((bare.description, bare.metadata), (None, None));
+    assert_eq!((bare.description, bare.metadata, bare.country), (None, None, None));
     assert_eq!((bare.target_audience, bare.affiliate_instructions), (None, None));
 }
 
@@ -195,6 +198,7 @@ async fn lists_walk_both_ways_within_bounds(db: &Db) {
     let all = (i64::MIN, i64::MAX);
     for filter in [
         CompanyFilter::ChildrenOf(biz(1)),
+        CompanyFilter::Family(biz(1)),
         CompanyFilter::OwnedBy(user(2)),
         CompanyFilter::OwnedWithin(user(2), biz(1)),
     ] {
@@ -207,7 +211,9 @@ async fn lists_walk_both_ways_within_bounds(db: &Db) {
                 scan = scan_from(descending, last.created_at, last.id, 3);
                 walked.extend(page.iter().map(|company| company.id.bits()));
             }
-            let mut expected: Vec<u128> = (11..=20).collect();
+            // A family is also the company itself, which was made first.
+            let itself = matches!(filter, CompanyFilter::Family(_)).then_some(1);
+            let mut expected: Vec<u128> = itself.into_iter().chain(11..=20).collect();
             if descending {
                 expected.reverse();
             }
