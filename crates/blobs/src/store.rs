@@ -74,7 +74,7 @@ impl Blobs {
                 ClientOptions::new()
                     .with_allow_http(bucket.allow_http)
                     .with_connect_timeout(Duration::from_secs(5))
-                    .with_timeout(Duration::from_secs(60)),
+                    .with_timeout(Duration::from_mins(1)),
             )
             .with_retry(RetryConfig {
                 max_retries: 3,

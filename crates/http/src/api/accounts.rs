@@ -10,9 +10,9 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::companies::{
-    FileRef, MAX_TEXT, MAX_TITLE, SocialLinkBody, SocialLinkView, country, email, metadata, route,
-    social_links,
+    MAX_TEXT, MAX_TITLE, SocialLinkBody, SocialLinkView, country, email, metadata, route, social_links,
 };
+use super::files::FileRef;
 use super::{ListView, PageParams, UrlView, time};
 use crate::error::ApiError;
 use crate::extract::{self, Authed, JsonBody, Object, Param, Patch, Query};
@@ -114,8 +114,8 @@ async fn view(app: &App, caller: &Caller, found: &CompanyWithOwner) -> Result<Ac
         email,
         country: company.country.clone(),
         parent_account_id: company.parent.map(|id| id.to_string()),
-        logo_url: None,
-        banner_image_url: None,
+        logo_url: found.logo.clone(),
+        banner_image_url: found.banner.clone(),
         metadata: RawValue::from_string(metadata).unwrap_or_else(|_| RawValue::NULL.to_owned()),
         send_customer_emails: company.send_customer_emails,
         social_links: links
@@ -306,8 +306,12 @@ pub(crate) struct UpdateAccountBody {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     metadata: Patch<Object>,
-    logo: Option<FileRef>,
-    banner_image: Option<FileRef>,
+    #[serde(default)]
+    #[schema(value_type = Option<FileRef>)]
+    logo: Patch<FileRef>,
+    #[serde(default)]
+    #[schema(value_type = Option<FileRef>)]
+    banner_image: Patch<FileRef>,
 }
 
 /// Update an account
@@ -322,8 +326,6 @@ pub(crate) async fn update(
 ) -> Result<Response, ApiError> {
     let id: CompanyId = extract::id("account_id", &id)?;
     let body = body.value;
-    FileRef::refuse("logo", body.logo.as_ref())?;
-    FileRef::refuse("banner_image", body.banner_image.as_ref())?;
     let long = |param: &'static str| move |text: String| extract::bounded(param, &text, MAX_TEXT);
     let patch = CompanyPatch {
         title: body.title.value().map(|title| extract::text("title", &title, MAX_TITLE)).transpose()?,
@@ -335,6 +337,8 @@ pub(crate) async fn update(
         send_customer_emails: body.send_customer_emails.value(),
         metadata: body.metadata.clearable(|object| metadata(&object))?,
         country: body.country.clearable(|code| country(&code))?,
+        logo: FileRef::patch("logo", body.logo)?,
+        banner: FileRef::patch("banner_image", body.banner_image)?,
     };
     let found = Box::pin(http.app.update_company(&caller, id, patch)).await?;
     Ok(json(&view(&http.app, &caller, &found).await?))

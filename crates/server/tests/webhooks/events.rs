@@ -207,7 +207,14 @@ async fn direct_messages_and_support_chats_name_their_people() {
                     for user in seats {
                         let id = FeedMemberId::from_bits(feed.id.bits() * 1000 + user.bits() % 1000);
                         let seat = FeedSeat { user: *user, admin: false };
-                        tx.insert_feed_member((feed.id, feed.company), id, seat, "accepted", at).await?;
+                        tx.insert_feed_member(
+                            (feed.id, feed.company),
+                            id,
+                            seat,
+                            hallpass_core::entity::FeedStatus::Accepted,
+                            at,
+                        )
+                        .await?;
                     }
                     Ok::<_, hallpass_store::StoreError>(())
                 })

@@ -53,7 +53,7 @@ async fn a_member_of_a_team_comes_back_as_stored(db: &Db) {
     assert_eq!(db.read().await.find_team_member_of(acme, user(1)).await.unwrap(), None);
     assert_eq!(db.read().await.find_team_member_of(biz(2), user(2)).await.unwrap(), None);
     assert_eq!(db.read().await.find_team_member(ausr(6)).await.unwrap(), None);
-    commit!(db, tx => tx.update_name_override(acme, user(2), Some("Shown"), at(5)));
+    commit!(db, tx => tx.update_override(acme, user(2), Some(Some("Shown")), None, at(5)));
     let found = db.read().await.find_team_member(ausr(5)).await.unwrap().unwrap();
     assert_eq!(found.name.as_deref(), Some("Shown"));
 }
