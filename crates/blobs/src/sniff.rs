@@ -150,7 +150,9 @@ mod tests {
 
     fn is_text(pieces: &[&[u8]]) -> bool {
         let mut text = Text::default();
-        pieces.iter().for_each(|piece| text.feed(piece));
+        for piece in pieces {
+            text.feed(piece);
+        }
         text.is_text()
     }
 

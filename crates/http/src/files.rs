@@ -24,7 +24,7 @@ use crate::state::Http;
 /// An upload slower than this, on the whole, is given up.
 const SLOWEST_BYTES_PER_SEC: u64 = 8 << 10;
 /// What it has besides, for its beginning.
-const GRACE: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_mins(1);
 
 /// Takes an upload.
 pub(crate) async fn upload(
@@ -66,7 +66,7 @@ pub(crate) async fn file(
 ) -> Result<Response, ApiError> {
     let id = on_files_origin(&http, &headers, &id)?;
     let link = query.one("link")?;
-    let served = http.app.open_file(id, &name, link.as_deref()).await?;
+    let served = http.app.open_file(id, &name, link).await?;
     answer(&http, served, &method, &headers).await
 }
 

@@ -167,6 +167,7 @@ fn was_used() -> AppError {
 }
 
 /// What the machine did not do.
+#[expect(clippy::needless_pass_by_value, reason = "as map_err passes it")]
 pub(super) fn broken(error: BlobError) -> AppError {
     match error {
         BlobError::TooLong { limit_bytes } => AppError::TooLarge { limit_bytes },

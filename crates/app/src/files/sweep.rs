@@ -108,11 +108,12 @@ impl App {
             self.store
                 .write((file, what, there, due_at), |(file, what, there, due_at), tx| {
                     Box::pin(async move {
-                        Ok::<_, AppError>(if *there {
+                        if *there {
                             tx.confirm_file_use(*file, *what).await?;
                         } else {
                             tx.withdraw_file_use(*file, *what, *due_at).await?;
-                        })
+                        }
+                        Ok::<_, AppError>(())
                     })
                 })
                 .await?;

@@ -165,6 +165,7 @@ impl FileRef {
     }
 
     /// Which file of a body that changes something; null clears.
+    #[expect(clippy::option_option, reason = "not named, cleared, or set")]
     pub(crate) fn patch(param: &str, patch: Patch<Self>) -> Result<Option<Option<FileId>>, ApiError> {
         match patch.clearable(|file| file.file(param))? {
             None | Some(Some(None)) => Ok(None),

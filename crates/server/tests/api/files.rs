@@ -1,4 +1,4 @@
-//! Files: made, sent, looked at, served, and forgotten.
+//! Files: made, sent, looked at, got, and forgotten.
 
 use hallpass_app::files::FilesPolicy;
 use hallpass_core::statement::KeyRights;
@@ -25,7 +25,7 @@ fn url(file: &Value) -> String {
     text(file, "url").to_owned()
 }
 
-/// What every served file says.
+/// What every got file says.
 #[track_caller]
 fn assert_sandboxed(answer: &Answer) {
     assert_eq!(header(&answer.headers, "content-security-policy"), "sandbox; default-src 'none'");
@@ -60,12 +60,12 @@ async fn a_file_is_made_sent_and_ready() {
             (&ready["upload_status"], &ready["content_type"], &ready["size"]),
             (&json!("ready"), &json!("text/plain"), &json!("7"))
         );
-        let served = server.fetch(&url(&ready)).await;
-        assert_eq!((served.status, served.text.as_str()), (200, "grüße"));
-        assert_sandboxed(&served);
-        assert_eq!(header(&served.headers, "content-type"), "text/plain; charset=utf-8");
-        assert_eq!(header(&served.headers, "content-disposition"), "attachment; filename=\"notes.txt\"");
-        assert_eq!(header(&served.headers, "cache-control"), "public, max-age=31536000, immutable");
+        let got = server.fetch(&url(&ready)).await;
+        assert_eq!((got.status, got.text.as_str()), (200, "grüße"));
+        assert_sandboxed(&got);
+        assert_eq!(header(&got.headers, "content-type"), "text/plain; charset=utf-8");
+        assert_eq!(header(&got.headers, "content-disposition"), "attachment; filename=\"notes.txt\"");
+        assert_eq!(header(&got.headers, "cache-control"), "public, max-age=31536000, immutable");
     }
 }
 
@@ -298,11 +298,11 @@ async fn the_type_is_what_the_content_says() {
     for (name, content, kind, how) in cases {
         let file = acme.as_key().upload_as(name, "public", content).await;
         assert_eq!(file["content_type"], kind, "{name}");
-        let served = server.fetch(&url(&file)).await;
-        assert_eq!(header(&served.headers, "content-type").split(';').next(), Some(kind), "{name}");
-        assert!(header(&served.headers, "content-disposition").starts_with(how), "{name}");
-        assert_sandboxed(&served);
-        assert_eq!(file["size"], json!(served.bytes.len().to_string()), "{name}");
+        let got = server.fetch(&url(&file)).await;
+        assert_eq!(header(&got.headers, "content-type").split(';').next(), Some(kind), "{name}");
+        assert!(header(&got.headers, "content-disposition").starts_with(how), "{name}");
+        assert_sandboxed(&got);
+        assert_eq!(file["size"], json!(got.bytes.len().to_string()), "{name}");
     }
 }
 
@@ -327,19 +327,19 @@ async fn pictures_are_written_anew() {
     let acme = server.company("acme").await;
     let photo = pictures::photo(64, 32);
     assert!(photo.windows(4).any(|window| window == b"GPS "));
-    let served = server.fetch(&url(&acme.as_key().upload_as("p.jpg", "public", photo).await)).await;
+    let got = server.fetch(&url(&acme.as_key().upload_as("p.jpg", "public", photo).await)).await;
     for trace in [b"GPS ", b"Exif"] {
-        assert!(!served.bytes.windows(4).any(|window| window == trace), "what the camera said is gone");
+        assert!(!got.bytes.windows(4).any(|window| window == trace), "what the camera said is gone");
     }
-    assert_eq!(pictures::size(&served.bytes), (32, 64), "turned upright");
+    assert_eq!(pictures::size(&got.bytes), (32, 64), "turned upright");
     let script = b"<script>alert(1)</script>";
     for format in
         [pictures::Format::Png, pictures::Format::Jpeg, pictures::Format::Gif, pictures::Format::WebP]
     {
         let polyglot = [&pictures::halves(8, 8, format)[..], script].concat();
-        let served = server.fetch(&url(&acme.as_key().upload_as("p", "public", polyglot).await)).await;
-        assert_eq!(header(&served.headers, "content-type"), format.to_mime_type());
-        assert!(!served.bytes.windows(8).any(|window| window == b"<script>"), "{format:?}");
+        let got = server.fetch(&url(&acme.as_key().upload_as("p", "public", polyglot).await)).await;
+        assert_eq!(header(&got.headers, "content-type"), format.to_mime_type());
+        assert!(!got.bytes.windows(8).any(|window| window == b"<script>"), "{format:?}");
     }
 }
 
@@ -390,15 +390,15 @@ async fn names_lead_nowhere_and_break_no_header() {
         assert_eq!(file["filename"], kept, "{sent:?}");
         let address = url(&file);
         assert!(address.is_ascii() && !address.contains(".."), "{address}");
-        let served = server.fetch(&address).await;
-        assert_eq!(served.status, 200, "{sent:?} at {address}");
-        let disposition = header(&served.headers, "content-disposition");
+        let got = server.fetch(&address).await;
+        assert_eq!(got.status, 200, "{sent:?} at {address}");
+        let disposition = header(&got.headers, "content-disposition");
         assert!(
             disposition.is_ascii() && disposition.starts_with("attachment; filename=\""),
             "{disposition}"
         );
         assert_eq!(disposition.matches('"').count(), 2, "{disposition}");
-        assert!(served.headers.get("set-cookie").is_none());
+        assert!(got.headers.get("set-cookie").is_none());
     }
     let file = acme.as_key().upload_as("a.txt", "public", "x").await;
     let misnamed = url(&file).replace("a.txt", "invoice.pdf");
@@ -412,10 +412,10 @@ async fn a_private_file_is_read_by_links_of_five_minutes() {
     let (ann, by_ann) = acme.member("ann").await;
     let file = by_ann.upload_as("secret.txt", "private", "secret").await;
     let (link, path) = (url(&file), format!("/files/{}", text(&file, "id")));
-    let served = server.fetch(&link).await;
-    assert_eq!((served.status, served.text.as_str()), (200, "secret"));
-    assert_eq!(header(&served.headers, "cache-control"), "private, no-store");
-    assert_sandboxed(&served);
+    let got = server.fetch(&link).await;
+    assert_eq!((got.status, got.text.as_str()), (200, "secret"));
+    assert_eq!(header(&got.headers, "cache-control"), "private, no-store");
+    assert_sandboxed(&got);
 
     let (plain, query) = link.split_once('?').unwrap();
     let missing = server.fetch(plain).await;
@@ -669,15 +669,15 @@ async fn round_trip(server: &TestServer, actor: &Actor<'_>) {
     let large: Vec<u8> = (0..20_000_000_u32).map(|n| (n % 251) as u8).collect();
     for content in [b"small".to_vec(), large, pictures::png(300, 200)] {
         let file = actor.upload_as("a", "private", content.clone()).await;
-        let served = server.fetch(&url(&file)).await;
-        assert_eq!(served.status, 200);
+        let got = server.fetch(&url(&file)).await;
+        assert_eq!(got.status, 200);
         if file["content_type"] == "image/png" {
-            assert_eq!(pictures::size(&served.bytes), (300, 200));
+            assert_eq!(pictures::size(&got.bytes), (300, 200));
         } else {
-            assert!(served.bytes == content);
+            assert!(got.bytes == content);
         }
         let part = server.fetch_with(Method::GET, &url(&file), &[("range", "bytes=2-4")]).await;
-        assert_eq!((part.status, &part.bytes), (206, &served.bytes.slice(2..5)));
+        assert_eq!((part.status, &part.bytes), (206, &got.bytes.slice(2..5)));
     }
 }
 

@@ -68,14 +68,14 @@ async fn a_picture_comes_in_squares() {
     for (query, side) in
         [("", 256), ("?size=64", 64), ("?size=128", 128), ("?size=256", 256), ("?size=512", 400)]
     {
-        let served = server.fetch(&format!("{address}{query}")).await;
-        assert_eq!((served.status, header(&served.headers, "content-type")), (200, "image/jpeg"), "{query}");
-        assert_eq!(pictures::size(&served.bytes), (side, side), "{query}: never larger than it was");
+        let got = server.fetch(&format!("{address}{query}")).await;
+        assert_eq!((got.status, header(&got.headers, "content-type")), (200, "image/jpeg"), "{query}");
+        assert_eq!(pictures::size(&got.bytes), (side, side), "{query}: never larger than it was");
         let (left, right) =
-            (pictures::pixel(&served.bytes, 2, 2), pictures::pixel(&served.bytes, side - 3, side / 2));
+            (pictures::pixel(&got.bytes, 2, 2), pictures::pixel(&got.bytes, side - 3, side / 2));
         assert!(left[0] > 200 && right[2] > 200, "{query}: {left:?} {right:?}");
-        assert_eq!(header(&served.headers, "cache-control"), "public, max-age=31536000, immutable");
-        assert_eq!(header(&served.headers, "content-security-policy"), "sandbox; default-src 'none'");
+        assert_eq!(header(&got.headers, "cache-control"), "public, max-age=31536000, immutable");
+        assert_eq!(header(&got.headers, "content-security-policy"), "sandbox; default-src 'none'");
     }
     for bad in ["?size=65", "?size=x", "?size=-1", "?size=99999999999"] {
         server.fetch(&format!("{address}{bad}")).await.refused(400, "parameter_invalid");
