@@ -1,4 +1,4 @@
-//! Files: made, sent, looked at, got, and forgotten.
+//! Files: made, sent, looked at, served, and forgotten.
 
 use hallpass_app::files::FilesPolicy;
 use hallpass_core::statement::KeyRights;
@@ -25,7 +25,7 @@ fn url(file: &Value) -> String {
     text(file, "url").to_owned()
 }
 
-/// What every got file says.
+/// What every file says as it is served.
 #[track_caller]
 fn assert_sandboxed(answer: &Answer) {
     assert_eq!(header(&answer.headers, "content-security-policy"), "sandbox; default-src 'none'");
