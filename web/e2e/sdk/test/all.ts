@@ -3,6 +3,10 @@ import "./access-tokens.test.ts";
 import "./companies.test.ts";
 import "./users.test.ts";
 import "./members.test.ts";
+import "./authorized-users.test.ts";
+import "./team-members.test.ts";
+import "./accounts.test.ts";
+import "./apps.test.ts";
 import "./experiences.test.ts";
 import "./chat-channels.test.ts";
 import "./messages.test.ts";
@@ -30,8 +34,27 @@ const delivered = [
   "users.retrieve",
   "users.update",
   "users.update_me",
+  "users.check_access",
   "members.list",
   "members.retrieve",
+  "authorized_users.list",
+  "authorized_users.retrieve",
+  "authorized_users.create",
+  "authorized_users.delete",
+  "team_members.list",
+  "team_members.retrieve",
+  "team_members.create",
+  "team_members.update",
+  "team_members.delete",
+  "accounts.list",
+  "accounts.create",
+  "accounts.me",
+  "accounts.retrieve",
+  "accounts.update",
+  "apps.list",
+  "apps.create",
+  "apps.retrieve",
+  "apps.update",
   "experiences.create",
   "experiences.list",
   "experiences.retrieve",

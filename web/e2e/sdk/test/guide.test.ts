@@ -28,6 +28,7 @@ const server = labelled("typescript server.ts");
 const curl = labelled("bash");
 const getTokenCode = containing("async function getToken()");
 const enrol = containing("client.companies.create");
+const createApp = containing("client.apps.create");
 
 const guideScopes = [
   "chat:message:create",
@@ -172,6 +173,18 @@ describe("the guide", () => {
     const [message] = await collect(ann.messages.list({ channel_id }));
     assert.equal(message?.user.id, enrolled);
     assert.equal(message?.user.name, "Jane");
+  });
+
+  it("Create an app: two fields make an OAuth client, and its secret is there", async () => {
+    using folder = await Folder.of("express", "app.mts", `${createApp}\nconsole.log(JSON.stringify(app));\n`);
+    const [printedId, printedSecret, json] = (await execute(folder, "app.mts")).trim().split("\n");
+    const app = JSON.parse(json ?? "") as { id: string; client_secret: string; redirect_uris: string[] };
+    assert.deepEqual([printedId, printedSecret], [app.id, app.client_secret]);
+    assert.match(app.client_secret, /^hpc_/);
+    const kept = await owner.apps.retrieve(app.id);
+    assert.equal(kept.company.id, company_id);
+    assert.deepEqual(kept.redirect_uris, app.redirect_uris);
+    for (const uri of kept.redirect_uris) assert.ok(createApp.includes(JSON.stringify(uri)), uri);
   });
 
   it("both printings have the same route handler", async () => {

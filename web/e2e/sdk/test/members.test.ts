@@ -44,6 +44,16 @@ describe("members", () => {
     assert.deepEqual(await listed({ query: "cleo" }), [hallpass.user("cleo")]);
   });
 
+  it("list filters and sorts by what last happened", async () => {
+    const all = await collect(owner.members.list({ company_id, order: "most_recent_action", direction: "asc", first: 2 }));
+    const times = all.map((member) => member.most_recent_action_at ?? "");
+    assert.deepEqual(times, times.toSorted());
+    const left = await collect(owner.members.list({ company_id, most_recent_actions: ["left"], user_ids: people }));
+    assert.deepEqual(left, []);
+    const joined = await collect(owner.members.list({ company_id, most_recent_actions: ["joined"], user_ids: people }));
+    assert.equal(joined.length, 3);
+  });
+
   it("list sorts as asked", async () => {
     const listed = async (direction: "asc" | "desc") =>
       (await collect(owner.members.list({ company_id, user_ids: people, order: "id", direction, first: 2 }))).map(

@@ -30,6 +30,19 @@ describe("users", () => {
     assert.equal((await ann.users.retrieve("me")).id, annId);
   });
 
+  it("check access says who gets in, and as what", async () => {
+    const level = async (user: string, resource: string) => (await owner.users.checkAccess(resource, { id: user })).access_level;
+    for (const resource of [company_id, demo.experience_id]) {
+      assert.equal(await level(annId, resource), "customer");
+      assert.equal(await level(hallpass.userWithRole("admin"), resource), "admin");
+      assert.deepEqual(await ann.users.checkAccess(resource, { id: "me" }), { has_access: true, access_level: "customer" });
+    }
+    const hidden = await owner.experiences.create({ app_id: demo.app_id, company_id, name: "Hidden" });
+    assert.equal(await level(annId, hidden.id), "no_access");
+    await refusal(NotFoundError, ann.users.checkAccess(hidden.id, { id: "me" }));
+    await refusal(NotFoundError, stranger.users.checkAccess(company_id, { id: annId }));
+  });
+
   it("update with a company sets what that company shows, and leaves the global profile alone", async () => {
     const { owner_user } = await connectedAccount();
     const before = await owner.users.retrieve(owner_user.id);
