@@ -1,12 +1,14 @@
 //! Direct messages: who begins them with whom, who is in them, and that nobody else is.
 
+use std::time::{Duration, Instant};
+
 use hallpass_core::catalogue::scopes::{CHAT_READ, DMS_CHANNEL_MANAGE, DMS_READ};
 use hallpass_core::id::{FeedId, FeedMemberId, UserId};
 use hallpass_core::role::Role;
 use hallpass_core::scope::ScopeSet;
 use hallpass_core::statement::{KeyRights, Pattern, Statement};
 use hallpass_store::EventKind;
-use hallpass_testkit::{Actor, Answer, TestCompany, TestServer};
+use hallpass_testkit::{Actor, Answer, Engine, TestCompany, TestServer};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -620,4 +622,71 @@ async fn mentions_and_moderation_stay_among_the_members() {
     // A reply stays inside.
     let reply = json!({ "channel_id": group, "content": "re", "replying_to_message_id": text(&as_ann.say(&id, "x").await.ok(), "id") });
     as_ann.post("/messages", reply).await.refused(422, "reply_not_found");
+}
+
+/// What a node has cached of who is in a direct message is no longer than the log lets it be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removal_on_one_node_bites_on_another_within_a_second() {
+    let one = TestServer::on(Engine::Postgres).await;
+    let two = one.another_node().await;
+    let acme = one.company("acme").await;
+    let (_, as_ann) = acme.member("ann").await;
+    let (ben, as_ben) = acme.member("ben").await;
+    let elsewhere = two.actor(as_ben.bearer.clone());
+    for _ in 0..4 {
+        let id = dm(&as_ann, &[&ben]).await;
+        // Let in on one node, there at once on the other; and cached there.
+        elsewhere.say(&id, "hello").await.ok();
+        as_ann.delete(&seat(&as_ann, &id, &ben).await).await.ok();
+        let removed = Instant::now();
+        loop {
+            let asked = removed.elapsed();
+            let answer = elsewhere.get(&format!("/messages?channel_id={id}")).await;
+            if answer.status == 404 {
+                break;
+            }
+            let late = asked >= Duration::from_secs(1);
+            assert!(answer.status == 503 || !late, "{asked:?}: {}", answer.status);
+            tokio::task::yield_now().await;
+        }
+        // A send is decided by the log itself, however old the cache.
+        elsewhere.say(&id, "still?").await.refused(404, "not_found");
+        as_ann.delete(&format!("/dm_channels/{id}")).await.ok();
+    }
+}
+
+/// Threat 22: what people call a conversation, or say in one, spoils nobody's list.
+#[tokio::test]
+async fn threat_22_hostile_names_and_texts_break_no_list() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let (_, as_ann) = acme.member("ann").await;
+    let hostile = [
+        "\u{202e}gnirts",
+        "'; DROP TABLE feeds; --",
+        "<script>alert(1)</script>",
+        "\u{fffe}\u{10ffff}\u{7f}\u{1}",
+        "%00 %_\\ $1 {}",
+        "\u{1f469}\u{200d}\u{1f469}\u{200d}\u{1f467}",
+    ];
+    let mut made = Vec::new();
+    for (n, name) in hostile.into_iter().enumerate() {
+        let user = acme.user(&format!("user{n}")).await;
+        server.clock.advance(SignedDuration::from_secs(1));
+        let body = json!({ "with_user_ids": [user], "custom_name": name });
+        let channel = as_ann.post("/dm_channels", body).await.ok();
+        assert_eq!(channel["name"], name);
+        as_ann.say(&text(&channel, "id"), name).await.ok();
+        made.insert(0, text(&channel, "id"));
+    }
+    let (mut walked, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = as_ann.get(&format!("/dm_channels?first=1{after}")).await.ok();
+        walked.extend(ids(&page));
+        match page["page_info"]["end_cursor"].as_str() {
+            Some(cursor) => after = format!("&after={cursor}"),
+            None => break,
+        }
+    }
+    assert_eq!(walked, made);
 }
