@@ -58,7 +58,7 @@ async def test_a_company_specific_picture(sdk: Sdk) -> None:
     )
     shown = await settle(update)
     assert shown.profile_picture is not None
-    served = httpx.get(shown.profile_picture.url)
+    served = httpx.get(shown.profile_picture["url"])
     assert (served.status_code, served.headers["content-type"]) == (200, "image/jpeg")
     assert (await settle(sdk.owner.users.retrieve(user_id))).profile_picture is None
 
