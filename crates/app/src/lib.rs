@@ -29,6 +29,7 @@ mod people;
 mod profiles;
 pub mod reactions;
 pub mod revocation;
+pub mod search;
 pub mod support_chats;
 pub mod team;
 pub mod users;
@@ -126,6 +127,7 @@ pub struct Inner {
     pub(crate) builtin_app: AppId,
     pub(crate) limits: limits::Limiter,
     pub(crate) lanes: Lanes,
+    pub(crate) unindexed: search::Unindexed,
     pub(crate) reacting: tokio::sync::Semaphore,
     pub(crate) hooks: Dispatcher,
     pub(crate) tokens: caller::TokenCache,
@@ -194,6 +196,7 @@ impl App {
         let node = if parts.store.is_shared() { hex(&draw::<8>(&*parts.entropy)) } else { "this".to_owned() };
         let hooks = Dispatcher::new(parts.webhooks, parts.master.derive("webhook-secrets"), &authority, node);
         let inner = Arc::new(Inner {
+            unindexed: search::Unindexed::default(),
             reacting: tokio::sync::Semaphore::new(reactions::at_once(&parts.store)),
             lanes: Lanes::start(&parts.store, &parts.clock, &hooks.hint()),
             hooks,
@@ -226,8 +229,8 @@ impl App {
         Ok(Self { inner })
     }
 
-    /// Runs what must run beside requests: reading the authority log, delivering to webhooks, and the
-    /// housekeeping of every minute. Returns when the future is dropped.
+    /// Runs what must run beside requests: reading the authority log, indexing messages, delivering to
+    /// webhooks, and the housekeeping of every minute. Returns when the future is dropped.
     pub async fn run_background(&self) {
         let log = Arc::clone(&self.authority).run();
         let chores = async {
@@ -238,7 +241,7 @@ impl App {
                 }
             }
         };
-        tokio::join!(log, chores, self.run_webhooks());
+        tokio::join!(log, chores, self.keep_indexed(), self.run_webhooks());
     }
 
     /// Housekeeping: last uses of keys, old authority entries and idempotency keys, retiring keys, files

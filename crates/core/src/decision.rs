@@ -44,6 +44,7 @@ pub enum Action {
     RemoveFeedMember(ChannelKind),
     CreateSupportChat,
     ResolveSupportChat,
+    SearchMessages,
     // Inside a company.
     ReadCompany,
     UpdateCompany,
@@ -115,6 +116,7 @@ impl Action {
             Self::RemoveFeedMember(Support),
             Self::CreateSupportChat,
             Self::ResolveSupportChat,
+            Self::SearchMessages,
             Self::ReadCompany,
             Self::UpdateCompany,
             Self::CreateCompany,
@@ -178,6 +180,7 @@ impl Action {
             Self::AddFeedMember(_) => any_of!([DMS_CHANNEL_MANAGE], [DMS_MESSAGE_MANAGE]),
             Self::RemoveFeedMember(Support) => any_of!([DMS_CHANNEL_MANAGE], [SUPPORT_CHAT_READ]),
             Self::RemoveFeedMember(_) => any_of!([DMS_CHANNEL_MANAGE], [DMS_READ]),
+            Self::SearchMessages => any_of!([CHAT_READ], [DMS_READ], [SUPPORT_CHAT_READ]),
             Self::ReadCompany => any_of!([COMPANY_BASIC_READ]),
             Self::UpdateCompany => any_of!([COMPANY_UPDATE, COMPANY_BASIC_READ]),
             Self::CreateCompany => any_of!([COMPANY_CREATE, COMPANY_BASIC_READ]),

@@ -18,6 +18,7 @@ pub mod reaction;
 pub mod redirect_uri;
 pub mod role;
 pub mod scope;
+pub mod search;
 pub mod statement;
 pub mod webhook;
 

@@ -6,7 +6,9 @@ mod properties {
     mod content;
     mod decision;
     mod draw;
+    mod emoji;
     mod ids;
     mod scopes;
+    mod search;
     mod statements;
 }

@@ -41,6 +41,7 @@ pub(crate) fn alternatives(operation: &str) -> &'static [ScopeSet] {
         "experiences.detach" => A::DetachExperience,
         "chat_channels.list" | "chat_channels.retrieve" => A::ReadChannel,
         "chat_channels.update" => A::UpdateChannel,
+        "messages.search" => A::SearchMessages,
         "webhooks.list"
         | "webhooks.create"
         | "webhooks.retrieve"

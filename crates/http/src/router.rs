@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use crate::access_log::AccessLog;
 use crate::api::{
     access_tokens, accounts, apps, authorized_users, chat_channels, companies, dm_channels, dm_members,
-    experiences, files, members, messages, reactions, support_channels, team_members, users, webhooks,
+    experiences, files, members, messages, reactions, search, support_channels, team_members, users, webhooks,
 };
 use crate::edge::{self, Operations};
 use crate::error::{ApiError, Code};
@@ -57,6 +57,7 @@ fn api() -> OpenApiRouter<Http> {
         .routes(routes!(chat_channels::list))
         .routes(routes!(chat_channels::retrieve, chat_channels::update))
         .routes(routes!(messages::list, messages::create))
+        .routes(routes!(search::messages))
         .routes(routes!(messages::retrieve, messages::update, messages::delete))
         .routes(routes!(reactions::list, reactions::create))
         .routes(routes!(reactions::retrieve, reactions::delete))

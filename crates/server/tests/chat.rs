@@ -20,6 +20,7 @@ mod chat {
     mod races;
     mod reactions;
     mod rules;
+    mod search;
     mod support;
     mod venues;
 }

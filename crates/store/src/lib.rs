@@ -36,6 +36,7 @@ mod migrations;
 mod page;
 mod reactions;
 mod row;
+mod search;
 mod signing_keys;
 mod team;
 mod users;
@@ -68,6 +69,7 @@ pub use idempotency::{Claim, StoredAnswer};
 pub use members::{MemberFilter, MemberOrder};
 pub use messages::{EventKind, HeadBump, NewMessage, Replied};
 pub use page::{Key, Scan};
+pub use search::{Behind, ChatPlace};
 pub use signing_keys::{KeyState, SigningKeyRow};
 pub use team::TeamFilter;
 pub use users::{NewUser, Profile, ProfileOverride, UserPatch};
@@ -334,6 +336,9 @@ where
 #[doc(hidden)]
 pub const PLANNER: [(&str, &str); 2] = [("enable_seqscan", "off"), ("enable_bitmapscan", "off")];
 
+#[doc(hidden)]
+pub use dialect::postgres::BEGIN_SEARCH;
+
 /// Every statement of the store, for the tests that prepare and explain them.
 #[doc(hidden)]
 pub fn statements(shared: bool) -> Vec<&'static str> {
@@ -352,6 +357,7 @@ pub fn statements(shared: bool) -> Vec<&'static str> {
         members::everybody::ALL,
         messages::ALL,
         reactions::ALL,
+        search::ALL,
         signing_keys::ALL,
         team::ALL,
         users::ALL,

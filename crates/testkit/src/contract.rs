@@ -84,6 +84,8 @@ pub fn check(method: &str, path: &str, status: u16, content_type: &str, body: &[
         assert!(body["error"]["request_id"].is_string(), "{context} without a request id: {body}");
         return;
     }
+    // Ours, beside an operation with an id in this place; it answers what the list does.
+    let path = if path == "messages/search" { "messages" } else { path };
     let segments: Vec<&str> = path.split('/').collect();
     let fits = |template: &[String]| {
         template.len() == segments.len()

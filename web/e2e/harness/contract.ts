@@ -65,6 +65,17 @@ const extensions: Operation[] = [
     response: { $ref: "#/$defs/MemberRetrieveResponse" },
   },
   {
+    operation: "messages.search",
+    method: "GET",
+    path: "/messages/search",
+    success_status: 200,
+    response: {
+      type: "object",
+      properties: { data: { type: "array", items: { $ref: "#/$defs/Message" } }, page_info: { $ref: "#/$defs/PageInfo" } },
+      required: ["data", "page_info"],
+    },
+  },
+  {
     operation: "companies.unenrol",
     method: "DELETE",
     path: "/companies/{id}/members/{user_id}",

@@ -132,6 +132,7 @@ impl App {
             };
             match self.lanes.send(pending).await? {
                 Verdict::Stored(message) => {
+                    self.unindexed.note(message.channel);
                     return self.with_author(Some(reader(&caller)), &channel, *message).await;
                 }
                 Verdict::CoolingDown { retry_after_secs } => {
@@ -456,6 +457,7 @@ impl App {
     /// Writes one change of a message with its event, unless rights moved since it was decided.
     async fn change(&self, change: Decided) -> Result<Changed, AppError> {
         let told = change.told.any;
+        self.unindexed.note(change.channel);
         self.store
             .write(change, |change, tx| {
                 Box::pin(async move {

@@ -13,6 +13,7 @@ pub(crate) mod files;
 pub(crate) mod members;
 pub(crate) mod messages;
 pub(crate) mod reactions;
+pub(crate) mod search;
 pub(crate) mod support_channels;
 pub(crate) mod team_members;
 pub(crate) mod users;

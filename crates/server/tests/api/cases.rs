@@ -433,6 +433,17 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
                              "replying_to_message_id": support_message })),
             ),
         ],
+        "messages.search" => vec![
+            case("", "messages/search".into(), &[("query", "only"), ("channel_id", channel)], None),
+            case(
+                "experience",
+                "messages/search".into(),
+                &[("query", "only"), ("channel_id", experience), ("company_id", &company)],
+                None,
+            ),
+            case("company", "messages/search".into(), &[("query", "only"), ("company_id", &company)], None),
+            case("account", "messages/search".into(), &[("query", "only"), ("account_id", &company)], None),
+        ],
         "reactions.list" => one("reactions".into(), &[("resource_id", message)], None),
         "reactions.create" => {
             one("reactions".into(), &[], Some(json!({ "resource_id": message, "emoji": "🎉" })))

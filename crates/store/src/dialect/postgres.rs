@@ -39,6 +39,36 @@ pub(crate) const LIST_FILES: &str = concat!(
     " AS wanted JOIN files f ON f.id = wanted.id"
 );
 
+pub(crate) const INDEX: &str =
+    "INSERT INTO search_index (n, terms) VALUES ($1, CAST(CAST($2 AS TEXT) AS TSVECTOR))";
+pub(crate) const UNINDEX: &str = "DELETE FROM search_index WHERE n = $1";
+// An index over words has no order. What is found is sorted, and the time for it is bounded. `n + 0`,
+// lest the planner reads all that is older.
+macro_rules! search {
+    ($beyond:literal, $direction:literal) => {
+        concat!(
+            "WITH hits AS MATERIALIZED (
+                 SELECT n FROM search_index
+                 WHERE terms @@ CAST(CAST($1 AS TEXT) AS TSQUERY) AND n + 0 ",
+            $beyond,
+            " $2
+             ), page AS MATERIALIZED (
+                 SELECT n FROM hits ORDER BY n ",
+            $direction,
+            " LIMIT $3
+             )
+             SELECT d.n, d.message_id FROM page JOIN search_docs d ON d.n = page.n ORDER BY d.n ",
+            $direction
+        )
+    };
+}
+pub(crate) const SEARCH_DOWN: &str = search!("<", "DESC");
+pub(crate) const SEARCH_UP: &str = search!(">", "ASC");
+/// How a transaction begins that searches. Words are found by bitmaps alone; left to itself, the planner
+/// reads through everything in the order that is asked for.
+pub const BEGIN_SEARCH: &str = "BEGIN READ ONLY; SET LOCAL enable_bitmapscan = on;
+     SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; SET LOCAL statement_timeout = '2s'";
+
 /// Whether a migration ever ran.
 pub(crate) const IS_BEGUN: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
 
@@ -114,6 +144,10 @@ pub(crate) const ALL: &[&str] = &[
     TOUCH_FEEDS,
     TALLIES,
     LIST_FILES,
+    INDEX,
+    UNINDEX,
+    SEARCH_DOWN,
+    SEARCH_UP,
     IS_BEGUN,
     CLOCK,
     MESSAGES_OF_EVENTS,

@@ -27,6 +27,23 @@ pub(crate) const LIST_FILES: &str = concat!(
     " AS wanted JOIN files f ON f.id = wanted.id"
 );
 
+pub(crate) const INDEX: &str = "INSERT INTO search_index (rowid, terms) VALUES ($1, $2)";
+pub(crate) const UNINDEX: &str = "DELETE FROM search_index WHERE rowid = $1";
+macro_rules! search {
+    ($beyond:literal, $direction:literal) => {
+        concat!(
+            "SELECT d.n, d.message_id FROM search_index CROSS JOIN search_docs d ON d.n = search_index.rowid
+             WHERE search_index MATCH $1 AND search_index.rowid ",
+            $beyond,
+            " $2 ORDER BY search_index.rowid ",
+            $direction,
+            " LIMIT $3"
+        )
+    };
+}
+pub(crate) const SEARCH_DOWN: &str = search!("<", "DESC");
+pub(crate) const SEARCH_UP: &str = search!(">", "ASC");
+
 /// Whether a migration ever ran.
 pub(crate) const IS_BEGUN: &str =
     "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations')";
@@ -57,6 +74,10 @@ pub(crate) const ALL: &[&str] = &[
     LIST_FILES,
     TOUCH_FEEDS,
     TOUCH_SEATS,
+    INDEX,
+    UNINDEX,
+    SEARCH_DOWN,
+    SEARCH_UP,
     IS_BEGUN,
     MESSAGES_OF_EVENTS,
     DELETE_RUNS,

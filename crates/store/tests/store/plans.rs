@@ -7,7 +7,8 @@ use sqlx::{AssertSqlSafe, Row};
 use crate::fixtures::{Db, Outsider};
 
 /// Statements on tables that hold a handful of rows, or that are meant to read all there is.
-const SMALL: [(&str, &str); 7] = [
+const SMALL: [(&str, &str); 8] = [
+    ("FROM search_index WHERE terms @@", "planned under settings of its own, see below"),
     ("FROM signing_keys", "a handful of keys"),
     ("UPDATE signing_keys", "a handful of keys"),
     ("FROM authority_log WHERE kills", "read once, at the start, in the order of its key"),
@@ -17,7 +18,8 @@ const SMALL: [(&str, &str); 7] = [
     ("FROM webhook_runs ORDER BY n LIMIT", "the beginning of a queue, in the order of its key"),
 ];
 /// Statements that sort what is at most a page or two, however large the tables are.
-const SORTS_A_PAGE: [(&str, &str); 6] = [
+const SORTS_A_PAGE: [(&str, &str); 7] = [
+    ("FROM hits ORDER BY", "what was found by its words; its time is bounded"),
     ("FROM signing_keys", "a handful of keys"),
     ("AS resolved_ones", "two pages, each found in the order of an index, become one"),
     ("UNION SELECT", "two pages, each found in the order of an index, become one"),
@@ -126,6 +128,16 @@ INSERT INTO reactions (id, message_id, user_id, mark, created_at)
     FROM generate_series(1, 30000) n;
 INSERT INTO reaction_counts (message_id, mark, count, first_at)
     SELECT 'post_' || n, ':heart:', 1, n FROM generate_series(1, 5000) n;
+INSERT INTO search_docs (n, message_id) SELECT n, 'post_' || n FROM generate_series(1, 50000) n;
+INSERT INTO search_index (n, terms)
+    SELECT n, CAST('''chat_feed_' || (n % 50 + 1) || ''' ''common'':1 ''word' || n || ''':2' AS TSVECTOR) FROM generate_series(1, 50000) n;
+INSERT INTO search_cursors (channel_id, seq) SELECT 'chat_feed_' || n, n FROM generate_series(1, 10000) n;
+INSERT INTO feeds (id, company_id, customer_id, by_key, created_at, updated_at)
+    SELECT 'feed_' || n, 'biz_' || (n % 20 + 1), CASE WHEN n % 2 = 0 THEN 'user_' || lpad((n % 500 + 1)::text, 26, '0') END,
+           n % 4 = 1, n, n FROM generate_series(1, 10000) n;
+INSERT INTO feed_members (id, feed_id, user_id, company_id, is_admin, status, notifications, active_at, created_at, updated_at)
+    SELECT 'fmem_' || n, 'feed_' || n, 'user_' || lpad((n % 500 + 1)::text, 26, '0'), 'biz_' || (n % 20 + 1), true,
+           'accepted', 'all', n, n, n FROM generate_series(1, 10000) n;
 INSERT INTO reaction_debris (message_id) SELECT 'post_' || n FROM generate_series(1, 5000) n;
 INSERT INTO events (channel_id, seq, kind, subject, at)
     SELECT 'chat_feed_' || (n % 50 + 1), n, 'message.created', 'post_' || n, n FROM generate_series(1, 50000) n;
@@ -201,4 +213,41 @@ async fn postgres_walks_indexes() {
         }
     }
     assert!(complaints.is_empty(), "{complaints}");
+}
+
+/// With the settings of a search, words are found by their index, however common the rest is.
+#[tokio::test]
+async fn postgres_finds_words_by_their_index() {
+    let db = Db::postgres().await;
+    let Outsider::Postgres(mut conn) = db.outsider().await else { unreachable!() };
+    sqlx::raw_sql(FILL).execute(&mut conn).await.unwrap();
+    let statements = hallpass_store::statements(true);
+    let searches: Vec<_> = statements.iter().filter(|statement| statement.contains("TSQUERY")).collect();
+    assert_eq!(searches.len(), 2);
+    for (setting, value) in hallpass_store::PLANNER {
+        sqlx::raw_sql(AssertSqlSafe(format!("SET {setting} = {value}"))).execute(&mut conn).await.unwrap();
+    }
+    sqlx::raw_sql(hallpass_store::BEGIN_SEARCH).execute(&mut conn).await.unwrap();
+    for generic in ["force_generic_plan", "force_custom_plan"] {
+        let set = format!("SET LOCAL plan_cache_mode = {generic}");
+        sqlx::raw_sql(AssertSqlSafe(set)).execute(&mut conn).await.unwrap();
+        for (n, statement) in searches.iter().enumerate() {
+            let name = format!("{generic}_{n}");
+            let prepare = format!("PREPARE {name} AS {statement}");
+            sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut conn).await.unwrap();
+            for words in ["word77", "common"] {
+                let explain = format!("EXPLAIN EXECUTE {name} ('{words}', 40000, 20)");
+                let plan: Vec<String> = sqlx::raw_sql(AssertSqlSafe(explain))
+                    .fetch_all(&mut conn)
+                    .await
+                    .unwrap()
+                    .iter()
+                    .map(|row| row.get::<String, _>(0))
+                    .collect();
+                let plan = plan.join("\n");
+                assert!(plan.contains("Bitmap Index Scan on search_index_by_terms"), "{generic}\n{plan}");
+                assert!(!plan.contains("Seq Scan"), "{generic}\n{plan}");
+            }
+        }
+    }
 }

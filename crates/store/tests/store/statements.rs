@@ -36,8 +36,8 @@ fn constants<'a>(text: &'a str, of: &'a str) -> impl Iterator<Item = &'a str> {
 
 #[test]
 fn every_sql_constant_is_listed_in_its_module() {
-    // A table's name, and two statements in one, which nobody prepares.
-    let exempt = ["TABLE", "BEGIN_APPEND"];
+    // A table's name, and several statements in one, which nobody prepares.
+    let exempt = ["TABLE", "BEGIN_APPEND", "BEGIN_SEARCH"];
     let mut listed = 0;
     for (path, text) in sources("src") {
         let names: Vec<&str> = constants(&text, ": &str =").filter(|name| !exempt.contains(name)).collect();

@@ -15,6 +15,7 @@ import "./dm-members.test.ts";
 import "./support-channels.test.ts";
 import "./files.test.ts";
 import "./webhooks.test.ts";
+import "./reactions.test.ts";
 import "./pagination.test.ts";
 import "./errors.test.ts";
 import "./guide.test.ts";
@@ -91,6 +92,11 @@ const delivered = [
   "webhooks.retrieve",
   "webhooks.update",
   "webhooks.delete",
+  "messages.search",
+  "reactions.create",
+  "reactions.list",
+  "reactions.retrieve",
+  "reactions.delete",
 ];
 
 it("every delivered operation was called through the official SDK", async () => {

@@ -15,6 +15,7 @@ mod members;
 mod messages;
 mod migrations;
 mod reactions;
+mod search;
 mod signing_keys;
 mod team;
 mod users;

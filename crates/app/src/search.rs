@@ -1,0 +1,262 @@
+//! Searching messages, and the index that follows behind them.
+//!
+//! What may be searched is decided as reading is, channel by channel, each time; the index is then asked
+//! about those channels alone. It is a second behind at most; what it gives is held against the messages as
+//! they are now, so that nothing deleted or said otherwise since is shown.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ahash::AHashSet;
+use hallpass_core::channel::ChannelId;
+use hallpass_core::decision::{Action, ChannelKind, Facts, Place, decide};
+use hallpass_core::entity::Message;
+use hallpass_core::id::CompanyId;
+use hallpass_core::search::{InvalidQuery, Query};
+use hallpass_store::{Key, Scan, StoreError};
+use parking_lot::Mutex;
+
+use crate::App;
+use crate::caller::{Caller, rights_on};
+use crate::channels::VenueRef;
+use crate::error::AppError;
+use crate::files::reader;
+use crate::messages::MessageWithAuthor;
+use crate::page::{Direction, Page, PageAsk};
+
+/// The most channels of a kind that one search looks into, the newest or the most active.
+const MAX_CHANNELS: i64 = 500;
+/// The most times that a page is filled up after what was found is no longer so.
+const MAX_ROUNDS: usize = 4;
+/// How often what is new is indexed.
+const PACE: Duration = Duration::from_millis(500);
+/// How many channels a round looks at that nobody spoke of: what another node forgot.
+const MAX_LOOKED_AT: i64 = 1000;
+
+/// What to search for, and where.
+#[derive(Clone, Debug)]
+pub struct SearchMessages {
+    /// As typed.
+    pub query: String,
+    /// In this channel only.
+    pub channel: Option<VenueRef>,
+    /// In all channels of this company that the caller may read; none for the caller's.
+    pub company: Option<CompanyId>,
+    /// Which page.
+    pub page: PageAsk,
+}
+
+/// Channels that this node has written to since they were indexed.
+#[derive(Default)]
+pub(crate) struct Unindexed {
+    channels: Mutex<AHashSet<ChannelId>>,
+    /// How far the round over all channels is.
+    at: Mutex<String>,
+}
+
+impl Unindexed {
+    pub(crate) fn note(&self, channel: ChannelId) {
+        self.channels.lock().insert(channel);
+    }
+}
+
+/// Something found, at its place in time.
+struct Hit {
+    n: i64,
+    message: Message,
+}
+
+impl App {
+    /// Messages that match a query, newest first, of the channels that the caller may read now.
+    ///
+    /// # Errors
+    /// [`AppError::Unprocessable`] for no query, [`AppError::NotFound`] for a channel or company out of
+    /// reach, [`AppError::MissingScopes`].
+    pub async fn search_messages(
+        &self,
+        caller: &Caller,
+        ask: SearchMessages,
+    ) -> Result<Page<MessageWithAuthor>, AppError> {
+        let query = Query::parse(&ask.query).map_err(invalid_query)?;
+        let (company, channels, place) = match ask.channel {
+            Some(which) => {
+                let (channel, _) = self.permit_venue(caller, Action::ReadMessages, which).await?;
+                if ask.company.is_some_and(|company| company != channel.company()) {
+                    return Err(AppError::NotFound("channel"));
+                }
+                (channel.company(), vec![channel.id()], channel.id().to_string())
+            }
+            None => {
+                let company = ask.company.unwrap_or_else(|| caller.home());
+                (company, self.readable_channels(caller, company).await?, String::new())
+            }
+        };
+        let filters = [place.as_str(), ask.query.as_str()];
+        let plan = ask.page.plan(self, "messages.search", company, &filters, (Direction::Desc, 100))?;
+        let key = |hit: &Hit| Key { at: hit.n, id: String::new() };
+        let late = AtomicBool::new(false);
+        let (channels, query, late) = (&channels, &query, &late);
+        let list = |scan| async move {
+            let found = self.find_hits(channels, query, scan).await?;
+            late.fetch_or(found.is_none(), Ordering::Relaxed);
+            Ok(found.unwrap_or_default())
+        };
+        let (hits, page) = plan.fetch(self, key, list).await?.take();
+        if late.load(Ordering::Relaxed) {
+            return Err(AppError::unprocessable(
+                "search_too_broad",
+                "query",
+                "this finds too much to be put in order; search for more words, or in one channel",
+            ));
+        }
+        let messages: Vec<Message> = hits.into_iter().map(|hit| hit.message).collect();
+        let mut tallies = self.tallies(&messages).await?;
+        let mut items = Vec::with_capacity(messages.len());
+        for message in messages {
+            let author = self.shown(company, message.author).await?;
+            let tallies = tallies.remove(&message.id).unwrap_or_default();
+            items.push(MessageWithAuthor { message, author, tallies, attachments: Vec::new() });
+        }
+        self.attach(Some(reader(caller)), &mut items).await?;
+        Ok(page.fill(items))
+    }
+
+    /// The channels of a company in which the caller may read, decided one by one.
+    async fn readable_channels(
+        &self,
+        caller: &Caller,
+        company: CompanyId,
+    ) -> Result<Vec<ChannelId>, AppError> {
+        self.permit(caller, Action::SearchMessages, company, None, "company").await?;
+        let facts = self.facts(caller, company, None).await?;
+        let record = self.company(company).await?.ok_or(AppError::NotFound("company"))?;
+        let key = self.key_of(caller).await?;
+        let may_read = |kind, public, granted, inner: &str| {
+            let place = Some(Place { kind, public, granted, admins_post: false });
+            let facts = Facts { credential: rights_on(&key, &record, Some(inner)), place, ..facts };
+            decide(Action::ReadMessages(kind), &facts).is_ok()
+        };
+        // Who enters every channel is not asked for a grant.
+        let enters_all = may_read(ChannelKind::Channel, false, false, "");
+        let viewer = caller.user().filter(|_| !enters_all);
+        let mut channels = Vec::new();
+        for chat in self.store.read().await?.list_chat_places(company, viewer, MAX_CHANNELS).await? {
+            let granted = viewer.is_some() && !chat.public;
+            if may_read(ChannelKind::Channel, chat.public, granted, &chat.experience.to_string()) {
+                channels.push(ChannelId::from(chat.channel));
+            }
+        }
+        let mut feeds = match caller.user() {
+            Some(user) => self.store.read().await?.list_seated(user, company, MAX_CHANNELS).await?,
+            None => Vec::new(),
+        };
+        // What is open to the company's team and keys, if these are such.
+        if may_read(ChannelKind::Support, false, false, "") {
+            feeds.extend(self.store.read().await?.list_open_feeds(company, MAX_CHANNELS).await?);
+        }
+        let mut seen = AHashSet::new();
+        for id in feeds.into_iter().filter(|id| seen.insert(*id)) {
+            let Some(feed) = self.feed(id, caller.user()).await? else { continue };
+            let granted = match caller.user() {
+                Some(user) => feed.seat(user).is_some(),
+                None => feed.by_key,
+            };
+            if feed.company == company && may_read(feed.kind(), false, granted, &id.to_string()) {
+                channels.push(id.into());
+            }
+        }
+        Ok(channels)
+    }
+
+    /// As many hits as the scan asks for, unless there are no more. None if it took too long.
+    async fn find_hits(
+        &self,
+        channels: &[ChannelId],
+        query: &Query,
+        mut scan: Scan,
+    ) -> Result<Option<Vec<Hit>>, StoreError> {
+        let wanted = usize::try_from(scan.limit).unwrap_or(usize::MAX);
+        let mut hits = Vec::new();
+        for _ in 0..MAX_ROUNDS {
+            let Some(found) = self.store.search_messages(channels, query, &scan).await? else {
+                return Ok(None);
+            };
+            let more = found.len() == wanted;
+            scan.from = found.last().map(|(n, _)| Key { at: *n, id: String::new() });
+            let mut conn = self.store.read().await?;
+            for (n, id) in found {
+                // As it is now: the index may be a second behind.
+                if let Some(message) = conn.find_message(id).await?
+                    && channels.contains(&message.channel)
+                    && says(&message, query)
+                {
+                    hits.push(Hit { n, message });
+                }
+            }
+            if hits.len() >= wanted || !more {
+                break;
+            }
+        }
+        hits.truncate(wanted);
+        Ok(Some(hits))
+    }
+
+    /// Indexes what is new, twice a second, until the future is dropped.
+    pub(crate) async fn keep_indexed(&self) {
+        loop {
+            tokio::time::sleep(PACE).await;
+            if let Err(error) = self.index_new().await {
+                tracing::warn!(error = %error, "messages are not indexed; it is tried again");
+            }
+        }
+    }
+
+    /// Indexes all there is, for whoever cannot wait a second.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn index_all(&self) -> Result<(), AppError> {
+        self.unindexed.at.lock().clear();
+        loop {
+            self.index_new().await?;
+            if self.unindexed.at.lock().is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Indexes the channels this node wrote to, and those of the next stretch of all that are behind:
+    /// whoever wrote to them may have stopped before indexing.
+    async fn index_new(&self) -> Result<(), AppError> {
+        let mut channels = std::mem::take(&mut *self.unindexed.channels.lock());
+        let after = self.unindexed.at.lock().clone();
+        let looked_at = self.store.read().await?.list_behind(&after, MAX_LOOKED_AT).await?;
+        let last =
+            looked_at.last().filter(|_| looked_at.len() >= usize::try_from(MAX_LOOKED_AT).unwrap_or(0));
+        *self.unindexed.at.lock() = last.map(|last| last.channel.to_string()).unwrap_or_default();
+        channels.extend(looked_at.iter().filter(|behind| behind.events > 0).map(|behind| behind.channel));
+        for channel in channels {
+            while self.store.write(channel, |channel, tx| Box::pin(tx.index_channel(*channel))).await? {}
+        }
+        Ok(())
+    }
+}
+
+/// Whether a message says it: its text, or what its poll asks.
+fn says(message: &Message, query: &Query) -> bool {
+    let mut text = message.content.clone().unwrap_or_default();
+    for option in message.poll.iter().flatten() {
+        text.push('\n');
+        text.push_str(&option.text);
+    }
+    query.matches(&text)
+}
+
+fn invalid_query(invalid: InvalidQuery) -> AppError {
+    let code = match invalid {
+        InvalidQuery::TooLong => "query_too_long",
+        InvalidQuery::Empty => "query_empty",
+        InvalidQuery::ShortPrefix => "prefix_too_short",
+    };
+    AppError::unprocessable(code, "query", invalid.to_string())
+}
