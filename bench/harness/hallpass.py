@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -179,6 +180,71 @@ def fill_channel(data: Path, ready: dict, count: int) -> None:
         raise BenchError(f"cannot fill the channel: {error}; bench/harness/hallpass.py knows another schema") from error
     finally:
         db.close()
+
+
+def fill_reactions(data: Path, message: str, count: int) -> None:
+    """Makes a message one that `count` users reacted to with a heart, straight into a stopped server's file."""
+    db = sqlite3.connect(_database_file(data), isolation_level=None)
+    try:
+        rows = ((f"reac_01JD{n:022}", message, f"user_01JD{n:022}", ":heart:", n) for n in range(count))
+        db.execute("PRAGMA synchronous = OFF")
+        db.execute("BEGIN")
+        db.executemany("INSERT INTO reactions (id, message_id, user_id, mark, created_at) VALUES (?, ?, ?, ?, ?)", rows)
+        db.execute("INSERT INTO reaction_counts (message_id, mark, count, first_at) VALUES (?, ':heart:', ?, 0)",
+                   (message, count))
+        db.execute("UPDATE messages SET reacted = 1 WHERE id = ?", (message,))
+        db.execute("COMMIT")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error as error:
+        raise BenchError(f"cannot fill reactions: {error}; bench/harness/hallpass.py knows another schema") from error
+    finally:
+        db.close()
+
+
+def post_message(running: Server, token: str) -> str:
+    """A new message; its id."""
+    return call(running, send(running.ready, token, "React to this."))["id"]
+
+
+def retrieve(message: str, token: str) -> Request:
+    return Request(f"/api/v1/messages/{message}", headers=(f"authorization: Bearer {token}",))
+
+
+def react_and_take_back(message: str, token: str) -> list[Request]:
+    """A reaction of one more user, and its end: two writes, after which all is as before."""
+    headers = (f"authorization: Bearer {token}", JSON_BODY)
+    body = json.dumps({"resource_id": message, "emoji": ":heart:"}, separators=(",", ":"))
+    return [Request("/api/v1/reactions", "POST", headers, body),
+            Request(f"/api/v1/reactions/{message}?emoji=:heart:", "DELETE", headers[:1])]
+
+
+def call_in_turn(running: Server, requests: list[Request], seconds: float) -> tuple[int, list[float], float]:
+    """Makes the requests one after another, again and again: how many, what each took, and the server's CPU
+    time, in seconds."""
+    connection = http.client.HTTPConnection(running.address, timeout=10)
+    took, before = [], _cpu_secs(running.process.pid)
+    end = time.perf_counter() + seconds
+    try:
+        while time.perf_counter() < end:
+            for request in requests:
+                begun = time.perf_counter()
+                headers = dict(header.split(": ", 1) for header in request.headers)
+                connection.request(request.method, request.path, request.body, headers)
+                response = connection.getresponse()
+                response.read()
+                if response.status != 200:
+                    raise BenchError(f"{request.method} {request.path.split('?')[0]}: {response.status}")
+                took.append(time.perf_counter() - begun)
+    except (OSError, http.client.HTTPException) as error:
+        raise BenchError(f"reactions: {error}") from error
+    finally:
+        connection.close()
+    return len(took), took, _cpu_secs(running.process.pid) - before
+
+
+def _cpu_secs(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _database_file(data: Path) -> Path:

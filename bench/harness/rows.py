@@ -321,6 +321,41 @@ def _sql_micros(bench: Bench, arguments: list[str]) -> float:
     return json.loads(done.stdout)["median_us"]
 
 
+def react(bench: Bench) -> list[Line]:
+    """Reacting to a message that nobody reacted to, and to one that ten thousand did; and reading them."""
+    if not bench.hallpass:
+        return []
+    many = 10_000
+    with contextlib.ExitStack() as stack:
+        contenders: dict[tuple[str, int], Contender] = {}
+        data = bench.folder("react")
+        with bench.hallpass.dev(data) as running:
+            token = hallpass.token(running)
+            messages = {count: hallpass.post_message(running, token) for count in (0, many)}
+        hallpass.fill_reactions(data, messages[many], many)
+        running = stack.enter_context(bench.hallpass.dev(data))
+        token = hallpass.token(running)
+        for count, message in messages.items():
+            requests = {"react and take back": hallpass.react_and_take_back(message, token),
+                        "read": [hallpass.retrieve(message, token)]}
+            for what, these in requests.items():
+                def measure(_turn: int, seconds: float, _warm_up: float, these=these) -> Sample:
+                    done, took, cpu = hallpass.call_in_turn(running, these, seconds)
+                    took = sorted(took)
+                    return Sample(requests=done, requests_per_sec=done / seconds, p50_us=took[done // 2] * 1e6,
+                                  p99_us=took[done * 99 // 100] * 1e6, cpu_us=cpu / done * 1e6)
+                contenders[what, count] = Contender("Hallpass", measure)
+        interleave(list(contenders.values()), bench.timing)
+    lines = []
+    for what in ("react and take back", "read"):
+        few, ours = contenders[what, 0], contenders[what, many]
+        check = cpu_at_most(ours, few, 1.15)
+        check = replace(check, words=f"{check.value:.2f} × that of none")
+        lines += _lines(f"{what}, a message with {many:,} reactions, 1 connection", ours, [], own_check=lambda _, c=check: c)
+        lines += _lines(f"{what}, a message without", few, [])
+    return lines
+
+
 def start(bench: Bench) -> list[Line]:
     """Starting on existing data, idle memory, size."""
     if not bench.hallpass:
@@ -351,5 +386,6 @@ ROWS = {
     "postgres": on_postgres,
     "webhooks": webhooks,
     "list": list_messages,
+    "react": react,
     "start": start,
 }

@@ -30,8 +30,10 @@ const MAX_CHANNELS: i64 = 500;
 const MAX_ROUNDS: usize = 4;
 /// How often what is new is indexed.
 const PACE: Duration = Duration::from_millis(500);
-/// How many channels a round looks at that nobody spoke of: what another node forgot.
-const MAX_LOOKED_AT: i64 = 1000;
+/// How many rounds there are from one walk over all channels to the next.
+const BETWEEN_WALKS: u64 = 10;
+/// How many channels of a walk a round looks at.
+const STRETCH: i64 = 1000;
 
 /// What to search for, and where.
 #[derive(Clone, Debug)]
@@ -50,7 +52,7 @@ pub struct SearchMessages {
 #[derive(Default)]
 pub(crate) struct Unindexed {
     channels: Mutex<AHashSet<ChannelId>>,
-    /// How far the round over all channels is.
+    /// How far the walk over all channels is; empty if none is under way.
     at: Mutex<String>,
 }
 
@@ -203,9 +205,10 @@ impl App {
 
     /// Indexes what is new, twice a second, until the future is dropped.
     pub(crate) async fn keep_indexed(&self) {
-        loop {
+        for round in 0_u64.. {
             tokio::time::sleep(PACE).await;
-            if let Err(error) = self.index_new().await {
+            if let Err(error) = self.index_new(round.is_multiple_of(BETWEEN_WALKS)).await {
+                // What this node wrote meanwhile is met on the next walk.
                 tracing::warn!(error = %error, "messages are not indexed; it is tried again");
             }
         }
@@ -218,23 +221,25 @@ impl App {
     pub async fn index_all(&self) -> Result<(), AppError> {
         self.unindexed.at.lock().clear();
         loop {
-            self.index_new().await?;
+            self.index_new(true).await?;
             if self.unindexed.at.lock().is_empty() {
                 return Ok(());
             }
         }
     }
 
-    /// Indexes the channels this node wrote to, and those of the next stretch of all that are behind:
-    /// whoever wrote to them may have stopped before indexing.
-    async fn index_new(&self) -> Result<(), AppError> {
+    /// Indexes the channels this node wrote to. On a walk, also those of the next stretch of all that are
+    /// behind: whoever wrote to them may have stopped before indexing. A walk begun is gone on with.
+    async fn index_new(&self, walk: bool) -> Result<(), AppError> {
         let mut channels = std::mem::take(&mut *self.unindexed.channels.lock());
         let after = self.unindexed.at.lock().clone();
-        let looked_at = self.store.read().await?.list_behind(&after, MAX_LOOKED_AT).await?;
-        let last =
-            looked_at.last().filter(|_| looked_at.len() >= usize::try_from(MAX_LOOKED_AT).unwrap_or(0));
-        *self.unindexed.at.lock() = last.map(|last| last.channel.to_string()).unwrap_or_default();
-        channels.extend(looked_at.iter().filter(|behind| behind.events > 0).map(|behind| behind.channel));
+        if walk || !after.is_empty() {
+            let heads = self.store.read().await?.list_behind(&after, STRETCH).await?;
+            let full = i64::try_from(heads.len()) == Ok(STRETCH);
+            let at = heads.last().filter(|_| full).map(|last| last.channel.to_string());
+            *self.unindexed.at.lock() = at.unwrap_or_default();
+            channels.extend(heads.iter().filter(|behind| behind.events > 0).map(|behind| behind.channel));
+        }
         for channel in channels {
             while self.store.write(channel, |channel, tx| Box::pin(tx.index_channel(*channel))).await? {}
         }

@@ -456,8 +456,7 @@ impl App {
 
     /// Writes one change of a message with its event, unless rights moved since it was decided.
     async fn change(&self, change: Decided) -> Result<Changed, AppError> {
-        let told = change.told.any;
-        self.unindexed.note(change.channel);
+        let (told, channel) = (change.told.any, change.channel);
         self.store
             .write(change, |change, tx| {
                 Box::pin(async move {
@@ -531,6 +530,7 @@ impl App {
             })
             .await
             .inspect(|_| {
+                self.unindexed.note(channel);
                 if told {
                     self.hooks.wake();
                 }
