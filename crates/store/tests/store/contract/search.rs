@@ -1,5 +1,5 @@
 use hallpass_core::channel::ChannelId;
-use hallpass_core::entity::FeedSeat;
+use hallpass_core::entity::{FeedSeat, FeedStatus};
 use hallpass_core::id::{FeedId, FeedMemberId, MessageId};
 use hallpass_core::search::Query;
 use hallpass_store::{Behind, ChatPlace, EventKind, NewFeed, NewMessage, Scan};
@@ -284,7 +284,8 @@ async fn who_may_look_where(db: &Db) {
                         let id = FeedMemberId::from_bits(n * 10 + seat);
                         let seat = FeedSeat { user: user(*seat), admin: false };
                         let time = at(i64::try_from(n).unwrap());
-                        tx.insert_feed_member((new.id, company), id, seat, "accepted", time).await?;
+                        tx.insert_feed_member((new.id, company), id, seat, FeedStatus::Accepted, time)
+                            .await?;
                     }
                     Ok::<_, hallpass_store::StoreError>(())
                 })
