@@ -441,16 +441,29 @@ pub(crate) fn cases(operation: &str, method: &Method, t: &Tenant) -> Vec<Case> {
                 &[("query", "only"), ("channel_id", experience), ("company_id", &company)],
                 None,
             ),
+            case("dm", "messages/search".into(), &[("query", "aside"), ("channel_id", dm)], None),
+            case("support", "messages/search".into(), &[("query", "asks"), ("channel_id", support)], None),
             case("company", "messages/search".into(), &[("query", "only"), ("company_id", &company)], None),
             case("account", "messages/search".into(), &[("query", "only"), ("account_id", &company)], None),
         ],
-        "reactions.list" => one("reactions".into(), &[("resource_id", message)], None),
+        "reactions.list" => vec![
+            case("", "reactions".into(), &[("resource_id", message)], None),
+            case("dm", "reactions".into(), &[("resource_id", dm_message)], None),
+            case("support", "reactions".into(), &[("resource_id", support_message)], None),
+        ],
         "reactions.create" => {
-            one("reactions".into(), &[], Some(json!({ "resource_id": message, "emoji": "🎉" })))
+            let party = |message: &str| Some(json!({ "resource_id": message, "emoji": "🎉" }));
+            vec![
+                case("", "reactions".into(), &[], party(message)),
+                case("dm", "reactions".into(), &[], party(dm_message)),
+                case("support", "reactions".into(), &[], party(support_message)),
+            ]
         }
         "reactions.retrieve" => one(format!("reactions/{reaction}"), &[], None),
         "reactions.delete" => vec![
             case("message", format!("reactions/{message}"), &[("emoji", ":tada:")], None),
+            case("dm", format!("reactions/{dm_message}"), &[("emoji", ":tada:")], None),
+            case("support", format!("reactions/{support_message}"), &[("emoji", ":tada:")], None),
             case("", format!("reactions/{reaction}"), &[], None),
         ],
         "webhooks.list" => vec![

@@ -17,4 +17,4 @@ CREATE TABLE search_cursors (
 ) STRICT, WITHOUT ROWID;
 
 -- The conversations of a company, for its team.
-CREATE INDEX feeds_by_creation ON feeds (company_id, created_at, id);
+CREATE INDEX feeds_of_company ON feeds (company_id, created_at, id);
