@@ -15,7 +15,8 @@ use utoipa_axum::routes;
 use crate::access_log::AccessLog;
 use crate::api::{
     access_tokens, accounts, apps, authorized_users, chat_channels, companies, dm_channels, dm_members,
-    experiences, files, members, messages, reactions, search, support_channels, team_members, users, webhooks,
+    experiences, files, members, messages, reactions, search, support_channels, team_members, users,
+    webhooks,
 };
 use crate::edge::{self, Operations};
 use crate::error::{ApiError, Code};
