@@ -80,18 +80,15 @@ impl App {
         ask: SearchMessages,
     ) -> Result<Page<MessageWithAuthor>, AppError> {
         let query = Query::parse(&ask.query).map_err(invalid_query)?;
-        let (company, channels, place) = match ask.channel {
-            Some(which) => {
-                let (channel, _) = self.permit_venue(caller, Action::ReadMessages, which).await?;
-                if ask.company.is_some_and(|company| company != channel.company()) {
-                    return Err(AppError::NotFound("channel"));
-                }
-                (channel.company(), vec![channel.id()], channel.id().to_string())
+        let (company, channels, place) = if let Some(which) = ask.channel {
+            let (channel, _) = self.permit_venue(caller, Action::ReadMessages, which).await?;
+            if ask.company.is_some_and(|company| company != channel.company()) {
+                return Err(AppError::NotFound("channel"));
             }
-            None => {
-                let company = ask.company.unwrap_or_else(|| caller.home());
-                (company, self.readable_channels(caller, company).await?, String::new())
-            }
+            (channel.company(), vec![channel.id()], channel.id().to_string())
+        } else {
+            let company = ask.company.unwrap_or_else(|| caller.home());
+            (company, self.readable_channels(caller, company).await?, String::new())
         };
         let filters = [place.as_str(), ask.query.as_str()];
         let plan = ask.page.plan(self, "messages.search", company, &filters, (Direction::Desc, 100))?;

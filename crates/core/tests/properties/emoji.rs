@@ -48,7 +48,7 @@ proptest! {
             prop_assert_eq!(Emoji::parse(name), Ok(emoji));
             prop_assert!(name.len() > 2 && name.starts_with(':') && name.ends_with(':'));
             // Twice is not one.
-            prop_assert!(Emoji::parse(&format!("{text}{text}")).is_err());
+            prop_assert!(Emoji::parse(&text.repeat(2)).is_err());
             prop_assert!(!text.contains('\0'));
         }
     }

@@ -14,7 +14,8 @@ use super::venues::{direct_message, support_chat};
 
 /// A query string's value.
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    let encoded: Vec<String> = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    encoded.concat()
 }
 
 async fn search(who: &Actor<'_>, query: &str, more: &str) -> Answer {
