@@ -109,6 +109,12 @@ pub(crate) struct Files {
 
 impl Files {
     pub(crate) fn new(storage: FileStorage, master: &MasterKey, issuer: &str) -> Self {
+        // At zero from the start, so that what did not happen yet can be told from what is not counted.
+        for outcome in ["ready", "rejected", "broken"] {
+            metrics::counter!("hallpass_file_uploads_total", "outcome" => outcome).increment(0);
+        }
+        metrics::counter!("hallpass_files_forgotten_total").increment(0);
+        metrics::counter!("hallpass_file_copies_removed_total").increment(0);
         Self {
             links: FileLinks::derive(master),
             base: storage.policy.public_url.clone().unwrap_or_else(|| issuer.to_owned()),

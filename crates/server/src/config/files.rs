@@ -136,7 +136,15 @@ impl FilesConfig {
             let folder = match (self.folder.as_os_str().is_empty(), data) {
                 (false, _) => self.folder.clone(),
                 (true, Some(data)) => data.join("files"),
-                (true, None) => PathBuf::from("./data/files"),
+                (true, None) => {
+                    let folder = PathBuf::from("./data/files");
+                    tracing::warn!(
+                        folder = %folder.display(),
+                        "files lie on this node alone, and other nodes cannot serve them: set files.s3_bucket, or \
+                         files.folder to one that all nodes share"
+                    );
+                    folder
+                }
             };
             Blobs::in_folder(&folder)
                 .with_context(|| format!("files.folder: cannot use {}", folder.display()))?

@@ -26,12 +26,19 @@ fn the_master_key_must_be_given_and_be_the_same_on_every_node() {
     first.port();
     let other = finish(&mut serve(Some(&wrong)), "");
     assert!(other.complaint().contains("keys.master_key"), "{}", other.stderr);
-    // A second node; neither needs a folder.
+    // A second node; neither needs a folder but for files, which a bucket would take.
     let mut second = Process::start(&mut serve(Some(&right)));
     second.port();
     first.stop();
     second.stop();
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    let made: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(made, ["data"]);
+    let made: Vec<_> = std::fs::read_dir(folder.path().join("data"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(made, ["files"]);
 }
 
 #[test]

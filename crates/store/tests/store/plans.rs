@@ -132,12 +132,6 @@ INSERT INTO search_docs (n, message_id) SELECT n, 'post_' || n FROM generate_ser
 INSERT INTO search_index (n, terms)
     SELECT n, CAST('''chat_feed_' || (n % 50 + 1) || ''' ''common'':1 ''word' || n || ''':2' AS TSVECTOR) FROM generate_series(1, 50000) n;
 INSERT INTO search_cursors (channel_id, seq) SELECT 'chat_feed_' || n, n FROM generate_series(1, 10000) n;
-INSERT INTO feeds (id, company_id, customer_id, by_key, created_at, updated_at)
-    SELECT 'feed_' || n, 'biz_' || (n % 20 + 1), CASE WHEN n % 2 = 0 THEN 'user_' || lpad((n % 500 + 1)::text, 26, '0') END,
-           n % 4 = 1, n, n FROM generate_series(1, 10000) n;
-INSERT INTO feed_members (id, feed_id, user_id, company_id, is_admin, status, notifications, active_at, created_at, updated_at)
-    SELECT 'fmem_' || n, 'feed_' || n, 'user_' || lpad((n % 500 + 1)::text, 26, '0'), 'biz_' || (n % 20 + 1), true,
-           'accepted', 'all', n, n, n FROM generate_series(1, 10000) n;
 INSERT INTO reaction_debris (message_id) SELECT 'post_' || n FROM generate_series(1, 5000) n;
 INSERT INTO events (channel_id, seq, kind, subject, at)
     SELECT 'chat_feed_' || (n % 50 + 1), n, 'message.created', 'post_' || n, n FROM generate_series(1, 50000) n;
