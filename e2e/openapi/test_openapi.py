@@ -60,12 +60,20 @@ class Things:
         channel = self.get(f"/chat_channels/{experience}")["id"]
         message = self.post("/messages", channel_id=channel, content="swept")["id"]
         member = self.get("/members", company_id=server.company_id)["data"][0]["id"]
-        app = server.app_id
+        dm = self.post("/dm_channels", with_user_ids=[ann])["id"]
+        seat = self.get("/dm_members", channel_id=dm)["data"][0]["id"]
+        support = self.post("/support_channels", company_id=server.company_id, user_id=ben)["id"]
+        reaction = self.post("/reactions", resource_id=message, emoji=":heart:")["id"]
+        file = self.post("/files", filename="swept.txt")["id"]
+        hook = self.post("/webhooks", url="https://example.com/swept")["id"]
+        delivery = self.post(f"/webhooks/{hook}/test", event="chat.message.created")["id"]
+        colleague = self.get("/authorized_users", company_id=server.company_id)["data"][0]["id"]
+        app = self.post("/apps", name="Swept")["id"]
         self.token = self.post("/access_tokens", company_id=server.company_id, user_id=ann)["token"]
         both = {
             "companies": [server.company_id, company["id"]],
             "users": [ann, ben, owner, "me", "ben"],
-            "channels": [channel, experience],
+            "channels": [channel, experience, dm, support],
         }
         self.ids = {
             # The two names of one input must agree.
@@ -73,10 +81,19 @@ class Things:
             **{name: both["users"] for name in ("user_id", "user_ids")},
             "channel_id": both["channels"],
             "experience_id": [experience],
-            "app_id": [app],
+            "app_id": [server.app_id],
+            "with_user_ids": [ann],
+            "delivery_id": [delivery],
             "product_id": ["prod_swept"],
             "replying_to_message_id": [message],
-            "resource_id": [server.company_id, experience, message],
+            "resource_id": [message, server.company_id],
+            "emoji": [":heart:"],
+            "url": ["https://example.com/swept"],
+            "events": ["chat.message.created"],
+            "event": ["chat.message.created"],
+            "redirect_uris": ["https://example.com/callback"],
+            "child_company_id": [company["id"]],
+            "child_account_id": [company["id"]],
             # Inputs of a form that drawing does not hit.
             "jti": ["tok_01KDVDNA0203GSSFW18EN0MN46"],
             "email": ["swept@example.com"],
@@ -87,6 +104,8 @@ class Things:
             "permissions": [None],
             "route": [None],
             "logo": [None],
+            "icon": [None],
+            "base_url": [None],
             "metadata": [None],
         }
         # What `{id}` means, by the first segment of the path.
@@ -96,7 +115,15 @@ class Things:
             "users": both["users"],
             "members": [member, ann],
             "experiences": [experience],
-            "chat_channels": both["channels"],
+            "chat_channels": [channel, experience],
+            "dm_channels": [dm],
+            "dm_members": [seat],
+            "support_channels": [support],
+            "reactions": [reaction],
+            "files": [file],
+            "webhooks": [hook],
+            "authorized_users": [colleague],
+            "team_members": [colleague],
             "messages": [message],
             "apps": [app],
         }
@@ -115,7 +142,7 @@ class Things:
         return self.http.get(path, params=query, headers=self.bearer(self.server.api_key)).raise_for_status().json()
 
     def known(self, path: str, name: str) -> list[str]:
-        if name == "id":
+        if name == "id" or f"/accounts/{{{name}}}" in path:
             return self.by_path.get(path.removeprefix("/api/v1").split("/")[1], [])
         return self.ids.get(name, [])
 
