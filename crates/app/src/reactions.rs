@@ -321,8 +321,19 @@ async fn add(decided: &Decided, tx: &mut Tx) -> Result<Outcome<Reaction>, AppErr
     }
     let new = &decided.new;
     let before = tx.find_own_reaction(new.message, new.user, &new.mark).await?;
+    // What a key did in the owner's name becomes the owner's when they do it by hand, never the other way.
+    let (taken_over, before) = match before {
+        Some(before) if before.by_key && !new.by_key => (Some(before.id), None),
+        before => (None, before),
+    };
     if let Some(before) = before.as_ref().filter(|before| before.mark == new.mark) {
         return Ok(Outcome::Done(before.clone()));
+    }
+    if new.by_key && before.as_ref().is_some_and(|before| !before.by_key) {
+        return Err(AppError::Forbidden {
+            code: "not_author",
+            message: "the company's owner has voted by hand, and only they move that vote".to_owned(),
+        });
     }
     tx.mark_reacted(new.message).await?;
     let kind = match new.mark {
@@ -335,6 +346,9 @@ async fn add(decided: &Decided, tx: &mut Tx) -> Result<Outcome<Reaction>, AppErr
     // The head is held: from here on nobody else marks or deletes anything in this channel.
     if tx.find_message(new.message).await?.is_none() {
         return Err(AppError::NotFound("message"));
+    }
+    if let Some(id) = taken_over {
+        tx.delete_reaction(id).await?;
     }
     let (done, stored) = match (before, &new.mark) {
         (Some(vote), Mark::Vote(option)) => {

@@ -192,12 +192,17 @@ impl App {
         }
     }
 
-    /// Whether the caller wrote a message: the user did, or for a key some key posted it.
+    /// Whether the caller wrote a message: the user did, or for a key one of the same company's keys, or of
+    /// the same app's.
     async fn is_own(&self, caller: &Caller, message: &Message) -> Result<bool, AppError> {
-        match caller.user() {
-            Some(user) => Ok(user == message.author),
-            None => Ok(self.store.read().await?.find_posting_key(message.id).await?.is_some()),
-        }
+        let key = match caller {
+            Caller::User(user) => return Ok(user.user() == message.author),
+            Caller::Key(live) => &live.key,
+        };
+        let posted = self.store.read().await?.find_posting_key(message.id).await?;
+        let Some(posted) = posted else { return Ok(false) };
+        let poster = self.api_key(posted).await?;
+        Ok(poster.is_some_and(|poster| (poster.company, poster.app) == (key.company, key.app)))
     }
 
     async fn company_of(&self, channel: &Venue) -> Result<Arc<Company>, AppError> {

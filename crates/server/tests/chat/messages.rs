@@ -419,3 +419,26 @@ async fn a_key_owns_what_keys_posted_and_not_what_the_owner_wrote() {
     owner.patch(&path, json!({ "content": "better" })).await.ok();
     poster.delete(&path).await.ok();
 }
+
+#[tokio::test]
+async fn threat_20_a_connected_accounts_key_edits_nothing_that_its_parents_key_posted() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let parent = acme.as_key();
+    let child = json!({ "email": "child@acme.test", "parent_company_id": acme.id, "title": "Child" });
+    let child = parent.post("/companies", child).await.ok()["id"].clone();
+    let key = json!({ "child_company_id": child, "role": "owner" });
+    let key = parent.post(&format!("/companies/{}/api_keys", acme.id), key).await.ok();
+    let key = server.actor(key["secret_key"].as_str().unwrap().to_owned());
+    let app = server.app.builtin_app();
+    let place = json!({ "app_id": app, "company_id": child, "is_public": true });
+    let place = parent.post("/experiences", place).await.ok()["id"].as_str().unwrap().to_owned();
+    let posted = parent.say(&place, "from above").await.ok();
+    let path = format!("/messages/{}", posted["id"].as_str().unwrap());
+    key.patch(&path, json!({ "content": "forged" })).await.refused(403, "not_author");
+    parent.patch(&path, json!({ "content": "corrected" })).await.ok();
+    let own = key.say(&place, "from here").await.ok();
+    let path = format!("/messages/{}", own["id"].as_str().unwrap());
+    parent.patch(&path, json!({ "content": "forged" })).await.refused(403, "not_author");
+    key.patch(&path, json!({ "content": "corrected" })).await.ok();
+}

@@ -128,3 +128,25 @@ async fn polls_are_held_in_every_kind_of_channel() {
     vote(&as_ben, &sent, "2").await.refused(404, "not_found");
     assert_eq!(votes(&as_ann, &sent).await, [1, 0]);
 }
+
+#[tokio::test]
+async fn threat_19_a_key_moves_no_vote_of_the_owners_own() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let (_, channel) = acme.channel("General", true).await;
+    let owner = server.actor(acme.token(&acme.owner.to_string()).await);
+    let sent = ask(&owner, &channel, &["tea", "coffee"]).await;
+    vote(&owner, &sent, "1").await.ok();
+    vote(&acme.as_key(), &sent, "2").await.refused(403, "not_author");
+    assert_eq!(votes(&owner, &sent).await, [1, 0]);
+    // The other way the owner takes over what a key did in their name, once.
+    let sent = ask(&owner, &channel, &["tea", "coffee"]).await;
+    let by_key = vote(&acme.as_key(), &sent, "1").await.ok();
+    let by_hand = vote(&owner, &sent, "1").await.ok();
+    assert_ne!(by_key["id"], by_hand["id"]);
+    assert_eq!(votes(&owner, &sent).await, [1, 0]);
+    vote(&acme.as_key(), &sent, "2").await.refused(403, "not_author");
+    assert_eq!(votes(&owner, &sent).await, [1, 0]);
+    vote(&owner, &sent, "2").await.ok();
+    assert_eq!(votes(&owner, &sent).await, [0, 1]);
+}
