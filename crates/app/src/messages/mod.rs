@@ -199,10 +199,9 @@ impl App {
             Caller::User(user) => return Ok(user.user() == message.author),
             Caller::Key(live) => &live.key,
         };
-        let posted = self.store.read().await?.find_posting_key(message.id).await?;
-        let Some(posted) = posted else { return Ok(false) };
-        let poster = self.api_key(posted).await?;
-        Ok(poster.is_some_and(|poster| (poster.company, poster.app) == (key.company, key.app)))
+        let Some(id) = self.store.read().await?.find_posting_key(message.id).await? else { return Ok(false) };
+        let author = self.api_key(id).await?;
+        Ok(author.is_some_and(|author| (author.company, author.app) == (key.company, key.app)))
     }
 
     async fn company_of(&self, channel: &Venue) -> Result<Arc<Company>, AppError> {
