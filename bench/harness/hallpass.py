@@ -201,6 +201,44 @@ def fill_reactions(data: Path, message: str, count: int) -> None:
         db.close()
 
 
+def fill_dms(data: Path, ready: dict, count: int) -> None:
+    """Gives the speaker `count` direct messages, each with another company member, straight into a stopped
+    server's file."""
+    me, company = speaker(ready), ready["company_id"]
+    other = next(user["id"] for user in ready["users"] if user["id"] != me)
+    at = int(time.time() * 1000) - count
+    db = sqlite3.connect(_database_file(data), isolation_level=None)
+    try:
+        db.execute("PRAGMA synchronous = OFF")
+        db.execute("BEGIN")
+        db.executemany(
+            "INSERT INTO feeds (id, company_id, identity, by_key, last_message_at, root_id, is_open, active_at,"
+            " created_at, updated_at) VALUES (?, ?, ?, 0, ?, ?, 1, ?, ?, ?)",
+            ((f"feed_01JD{n:022}", company, f"bench:{n}", at + n, company, at + n, at + n, at + n) for n in range(count)),
+        )
+        db.executemany(
+            "INSERT INTO channel_heads (channel_id, position, seq) VALUES (?, 0, 0)",
+            ((f"feed_01JD{n:022}",) for n in range(count)),
+        )
+        db.executemany(
+            "INSERT INTO feed_members (id, feed_id, user_id, company_id, is_admin, status, notifications, active_at,"
+            " created_at, updated_at) VALUES (?, ?, ?, ?, ?, 'accepted', 'all', ?, ?, ?)",
+            ((f"fdmem_01JD{2 * n + seat:022}", f"feed_01JD{n:022}", user, company, seat, at + n, at + n, at + n)
+             for n in range(count) for seat, user in enumerate((me, other))),
+        )
+        db.execute("COMMIT")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error as error:
+        raise BenchError(f"cannot fill direct messages: {error}; bench/harness/hallpass.py knows another schema") from error
+    finally:
+        db.close()
+
+
+def dms(token: str) -> Request:
+    """The 50 direct messages in which something was last said."""
+    return Request("/api/v1/dm_channels?first=50", headers=(f"authorization: Bearer {token}",))
+
+
 def post_message(running: Server, token: str) -> str:
     """A new message; its id."""
     return call(running, send(running.ready, token, "React to this."))["id"]

@@ -321,6 +321,36 @@ def _sql_micros(bench: Bench, arguments: list[str]) -> float:
     return json.loads(done.stdout)["median_us"]
 
 
+def list_dms(bench: Bench) -> list[Line]:
+    """The first page of the direct messages of somebody who has a few, and of somebody who has very many."""
+    if not bench.hallpass:
+        return []
+    small, large = 100, 10_000
+    with contextlib.ExitStack() as stack:
+        ours: dict[int, Contender] = {}
+        for count in (small, large):
+            data = bench.folder(f"dms-{count}")
+            with bench.hallpass.dev(data) as running:
+                ready = running.ready
+            hallpass.fill_dms(data, ready, count)
+            running = stack.enter_context(bench.hallpass.dev(data))
+            request = hallpass.dms(hallpass.token(running))
+            page = hallpass.call(running, request)["data"]
+            if len(page) != 50 or not page[0]["id"].endswith(f"{count - 1:06}"):
+                raise BenchError(f"the page has {len(page)} channels and begins with {str(page[:1])[:300]}")
+            ours[count] = bench.contender("Hallpass", running, request, 8)
+        interleave(list(ours.values()), bench.timing)
+
+    def flat(us: Contender) -> Check:
+        check = cpu_at_most(us, ours[small], 2)
+        return replace(check, words=f"{check.value:.2f} × that of {small:,}")
+
+    return [
+        *_lines(f"list 50 of {large:,} direct messages, 8 connections", ours[large], [], own_check=flat),
+        *_lines(f"list 50 of {small:,} direct messages, 8 connections", ours[small], []),
+    ]
+
+
 def react(bench: Bench) -> list[Line]:
     """Reacting to a message that nobody reacted to, and to one that ten thousand did; and reading them."""
     if not bench.hallpass:
@@ -386,6 +416,7 @@ ROWS = {
     "postgres": on_postgres,
     "webhooks": webhooks,
     "list": list_messages,
+    "dms": list_dms,
     "react": react,
     "start": start,
 }

@@ -15,7 +15,8 @@ use hallpass_core::authority::Change;
 use hallpass_core::catalogue::{NOT_APP, NOT_KEY};
 use hallpass_core::decision::Action;
 use hallpass_core::entity::{ApiKey, Company};
-use hallpass_core::id::{ApiKeyId, AppId, CompanyId};
+use hallpass_core::file::FileUse;
+use hallpass_core::id::{ApiKeyId, AppId, CompanyId, FileId};
 use hallpass_core::scope::ScopeSet;
 use hallpass_core::statement::{KeyRights, Pattern, Statement};
 use hallpass_core::webhook::EventType;
@@ -26,6 +27,7 @@ use jiff::Timestamp;
 use crate::api_keys::{CreatedApiKey, MAX_LIVE_KEYS};
 use crate::caller::{Caller, rights_throughout};
 use crate::error::AppError;
+use crate::files::{Shape, use_picture};
 use crate::idempotency::secret_is_gone;
 use crate::page::{Direction, Page, PageAsk};
 use crate::profiles::Shown;
@@ -47,6 +49,7 @@ pub struct CreateApp {
     pub base_url: Option<String>,
     pub route: Option<String>,
     pub redirect_uris: Vec<String>,
+    pub icon: Option<FileId>,
 }
 
 /// Which apps a list shows.
@@ -91,6 +94,8 @@ pub struct AppDetails {
     pub creator: Arc<Shown>,
     /// None for those who may not see them.
     pub secrets: Option<AppSecrets>,
+    /// The address of its icon.
+    pub icon: Option<String>,
 }
 
 /// A new app, with the only copies of its two credentials.
@@ -128,6 +133,9 @@ impl App {
         let id = ask.company.unwrap_or_else(|| caller.home());
         self.permit(caller, Action::CreateApp, id, None, "company").await?;
         let company = self.company(id).await?.ok_or(AppError::NotFound("company"))?;
+        if let Some(icon) = ask.icon {
+            self.adopt_image(caller, "icon", icon, Shape::Squares).await?;
+        }
         let at = self.clock.now();
         let client_secret = KeySecret::generate(KeyRealm::Client, &*self.entropy);
         let realm = if self.dev { KeyRealm::Dev } else { KeyRealm::App };
@@ -250,6 +258,9 @@ impl App {
         if ask.patch == AppPatch::default() && ask.secrets.is_empty() {
             return self.retrieve_app(caller, id).await;
         }
+        if let Some(Some(icon)) = ask.patch.icon {
+            self.adopt_image(caller, "icon", icon, Shape::Squares).await?;
+        }
         let this = self.clone();
         let n = self
             .store
@@ -273,6 +284,9 @@ impl App {
                         StoreError::Conflict => route_taken(),
                         error => error.into(),
                     })?;
+                    if let Some(icon) = ask.patch.icon {
+                        use_picture(tx, FileUse::App(*id), icon, *at).await?;
+                    }
                     App::note(tx, &[(Change::App(*id), false)], *at).await
                 })
             })
@@ -327,7 +341,8 @@ impl App {
         secrets: Option<AppSecrets>,
     ) -> Result<AppDetails, AppError> {
         let creator = self.shown(company.id, app.creator.unwrap_or(company.owner)).await?;
-        Ok(AppDetails { app, company, creator, secrets })
+        let icon = app.icon.map(|id| self.picture_url(id));
+        Ok(AppDetails { app, company, creator, secrets, icon })
     }
 
     async fn app_secrets(&self, id: AppId) -> Result<AppSecrets, AppError> {
@@ -413,6 +428,7 @@ fn blank(id: AppId, company: &Company, ask: CreateApp, at: Timestamp) -> Registe
         client_type: None,
         redirect_uris: ask.redirect_uris,
         requested_permissions: Vec::new(),
+        icon: ask.icon,
         created_at: at,
         updated_at: at,
     }
@@ -442,6 +458,9 @@ async fn create(creation: &Creation, tx: &mut Tx) -> Result<(), AppError> {
         StoreError::Conflict if new.app.route.is_some() => route_taken(),
         error => error.into(),
     })?;
+    if new.app.icon.is_some() {
+        use_picture(tx, FileUse::App(new.app.id), new.app.icon, *at).await?;
+    }
     let Some(key) = key else { return Ok(()) };
     if !tx.lock_company(key.key.company).await? {
         return Err(AppError::NotFound("company"));

@@ -262,7 +262,8 @@ impl App {
     async fn with_owner(&self, company: Company) -> Result<CompanyWithOwner, AppError> {
         let owner = self.shown(company.id, company.owner).await?;
         let owner_email = self.user(company.owner).await?.and_then(|user| user.email.clone());
-        let [logo, banner] = [company.logo, company.banner].map(|id| id.map(|id| self.picture_url(id)));
+        let logo = company.logo.map(|id| self.picture_url(id));
+        let banner = company.banner.map(|id| self.banner_url(id));
         Ok(CompanyWithOwner { company: Arc::new(company), owner, owner_email, logo, banner })
     }
 

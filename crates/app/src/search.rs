@@ -5,7 +5,7 @@
 //! they are now, so that nothing deleted or said otherwise since is shown.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ahash::AHashSet;
 use hallpass_core::channel::ChannelId;
@@ -30,6 +30,9 @@ const MAX_CHANNELS: i64 = 500;
 const MAX_ROUNDS: usize = 4;
 /// How often what is new is indexed.
 const PACE: Duration = Duration::from_millis(500);
+/// How many times as long as a batch took nothing is indexed after it: under load it gets a fifth of the
+/// writer, and lags.
+const RESTS: u32 = 4;
 /// How many rounds there are from one walk over all channels to the next.
 const BETWEEN_WALKS: u64 = 10;
 /// How many channels of a walk a round looks at.
@@ -204,7 +207,7 @@ impl App {
     pub(crate) async fn keep_indexed(&self) {
         for round in 0_u64.. {
             tokio::time::sleep(PACE).await;
-            if let Err(error) = self.index_new(round.is_multiple_of(BETWEEN_WALKS)).await {
+            if let Err(error) = self.index_new(round.is_multiple_of(BETWEEN_WALKS), RESTS).await {
                 // What this node wrote meanwhile is met on the next walk.
                 tracing::warn!(error = %error, "messages are not indexed; it is tried again");
             }
@@ -218,7 +221,7 @@ impl App {
     pub async fn index_all(&self) -> Result<(), AppError> {
         self.unindexed.at.lock().clear();
         loop {
-            self.index_new(true).await?;
+            self.index_new(true, 0).await?;
             if self.unindexed.at.lock().is_empty() {
                 return Ok(());
             }
@@ -227,7 +230,7 @@ impl App {
 
     /// Indexes the channels this node wrote to. On a walk, also those of the next stretch of all that are
     /// behind: whoever wrote to them may have stopped before indexing. A walk begun is gone on with.
-    async fn index_new(&self, walk: bool) -> Result<(), AppError> {
+    async fn index_new(&self, walk: bool, rests: u32) -> Result<(), AppError> {
         let mut channels = std::mem::take(&mut *self.unindexed.channels.lock());
         let after = self.unindexed.at.lock().clone();
         if walk || !after.is_empty() {
@@ -238,7 +241,14 @@ impl App {
             channels.extend(heads.iter().filter(|behind| behind.events > 0).map(|behind| behind.channel));
         }
         for channel in channels {
-            while self.store.write(channel, |channel, tx| Box::pin(tx.index_channel(*channel))).await? {}
+            loop {
+                let begun = Instant::now();
+                if !self.store.index_channel(channel).await? {
+                    break;
+                }
+                // Whoever sends comes first.
+                tokio::time::sleep(begun.elapsed() * rests).await;
+            }
         }
         Ok(())
     }

@@ -132,6 +132,8 @@ pub struct RegisteredApp {
     /// As registered, byte for byte.
     pub redirect_uris: Vec<String>,
     pub requested_permissions: Vec<RequestedPermission>,
+    /// An adopted picture.
+    pub icon: Option<FileId>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }

@@ -103,6 +103,7 @@ pub struct Experience {
     pub company: CompanyId,
     pub app: AppId,
     pub app_name: String,
+    pub app_icon: Option<FileId>,
     pub name: String,
     pub public: bool,
     pub sort_order: Option<String>,
@@ -335,5 +336,7 @@ pub struct TeamMember {
     pub username: String,
     /// As shown in this company.
     pub name: Option<String>,
+    /// As shown in this company.
+    pub picture: Option<FileId>,
     pub email: Option<String>,
 }

@@ -10,24 +10,12 @@ pub const MAX_REDIRECT_URIS: usize = 50;
 pub const MAX_REDIRECT_URI_BYTES: usize = 2048;
 
 /// Schemes that run, read or hand over something else than a sign-in's answer.
-const REFUSED: [&str; 17] = [
-    "about",
-    "blob",
-    "chrome",
-    "content",
-    "data",
-    "file",
-    "filesystem",
-    "ftp",
-    "intent",
-    "jar",
-    "javascript",
-    "mailto",
-    "resource",
-    "vbscript",
-    "view-source",
-    "ws",
-    "wss",
+#[rustfmt::skip]
+const REFUSED: [&str; 46] = [
+    "about", "afp", "blob", "chrome", "chrome-extension", "cifs", "content", "data", "dav", "davs", "dict", "dns",
+    "feed", "file", "filesystem", "ftp", "ftps", "git", "gopher", "imap", "intent", "irc", "ircs",
+    "itms-services", "jar", "javascript", "ldap", "ldaps", "mailto", "moz-extension", "news", "nfs", "nntp", "pop",
+    "resource", "rtsp", "sftp", "smb", "sms", "ssh", "tel", "telnet", "vbscript", "view-source", "ws", "wss",
 ];
 
 /// Why a redirect URI cannot be registered. Says nothing of the URI itself.
@@ -63,12 +51,16 @@ pub fn check_redirect_uri(uri: &str) -> Result<(), InvalidRedirectUri> {
     match scheme {
         "https" | "http" => check_web(scheme, rest),
         _ if REFUSED.contains(&scheme) => Err(InvalidRedirectUri::Scheme),
-        // Private-use schemes (RFC 8252 §7.1); the operating system says whose they are.
-        _ if rest.is_empty() || rest == "//" => Err(InvalidRedirectUri::Host),
+        // Private-use schemes (RFC 8252 §7.1); the operating system says whose they are. Without a slash, the
+        // rest might be an address of another scheme.
+        _ if !rest.starts_with('/') => Err(InvalidRedirectUri::Host),
         _ => {
             let (authority, path) = rest.strip_prefix("//").map_or(("", rest), split_authority);
             if authority.contains('@') {
                 return Err(InvalidRedirectUri::UserInfo);
+            }
+            if authority.is_empty() && !path.starts_with('/') {
+                return Err(InvalidRedirectUri::Host);
             }
             check_path(path)
         }
@@ -190,6 +182,7 @@ mod tests {
             "com.yourapp.bundle://oauth/callback",
             "myapp://auth/callback",
             "com.example.app:/oauth",
+            "com.example.app:///oauth",
         ] {
             assert_eq!(check_redirect_uri(good), Ok(()), "{good}");
         }
@@ -227,6 +220,9 @@ mod tests {
             ("https://[::1/", Host),
             ("https://%6dyapp.com/", Host),
             ("myapp:", Host),
+            ("myapp:callback", Host),
+            ("wrapper:javascript:alert(1)", Host),
+            ("myapp://?x=y", Host),
             ("myapp://", Host),
             ("https://myapp.com/a/../b", DotSegment),
             ("https://myapp.com/a/%2E%2e", DotSegment),

@@ -117,17 +117,17 @@ impl Post {
         A: Future<Output = Result<T, AppError>> + Send + 'static,
         F: Future<Output = Result<T, AppError>>,
     {
-        let (app, caller) = (self.http.app.clone(), self.caller.clone());
+        let (app, caller, status) = (self.http.app.clone(), self.caller.clone(), self.status);
         if self.key.is_none() {
-            return Ok(json(&act(app, caller, None).await?));
+            return Ok(raw(status, to_json(&act(app, caller, None).await?)));
         }
         let keep = |made: &T, _: &[u8]| Some(id(made).to_string());
         match Box::pin(self.claimed(body, keep, act)).await? {
-            Answer::Fresh(answer) => Ok(raw(StatusCode::OK, answer)),
+            Answer::Fresh(answer) => Ok(raw(status, answer)),
             Answer::Replayed(stored) => {
                 let unreadable = |_| ApiError::new(Code::Internal, Code::Internal.meaning());
                 let id = stored.answer.parse().map_err(unreadable)?;
-                Ok(json(&find(app, caller, id).await?))
+                Ok(raw(status, to_json(&find(app, caller, id).await?)))
             }
         }
     }

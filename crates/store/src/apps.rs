@@ -1,7 +1,7 @@
 //! Apps: what they are, who installed them, and what they keep secret.
 
 use hallpass_core::app::{AppStatus, AppType, ClientType, RegisteredApp, RequestedPermission, ViewPaths};
-use hallpass_core::id::{AppId, CompanyId, UserId};
+use hallpass_core::id::{AppId, CompanyId, FileId, UserId};
 use jiff::Timestamp;
 
 use crate::conn::{Conn, Tx, on};
@@ -13,7 +13,7 @@ macro_rules! columns {
     () => {
         "id, company_id, creator_user_id, name, description, status, app_type, base_url, route, dashboard_path,
          discover_path, experience_path, openapi_path, skills_path, oauth_client_type, redirect_uris,
-         requested_permissions, created_at, updated_at"
+         requested_permissions, icon_file_id, created_at, updated_at"
     };
 }
 // $2/$3 the key, $4 type or '', $5 name pattern or '', $6 a view that it has or ''.
@@ -42,8 +42,8 @@ const LIST_UP: &str = list!(">", "ASC");
 const INSERT: &str =
     "INSERT INTO apps (id, company_id, creator_user_id, name, name_key, description, status, app_type,
          base_url, route, redirect_uris, requested_permissions, oauth_client_type, client_secret_hash,
-         client_secret_at, created_at, updated_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16)";
+         client_secret_at, icon_file_id, created_at, updated_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17)";
 const UPDATE: &str = "UPDATE apps SET name = COALESCE($2, name), name_key = COALESCE($3, name_key),
          status = COALESCE($4, status), app_type = COALESCE($5, app_type),
          redirect_uris = COALESCE($6, redirect_uris),
@@ -56,7 +56,8 @@ const UPDATE: &str = "UPDATE apps SET name = COALESCE($2, name), name_key = COAL
          experience_path = CASE WHEN $18 THEN $19 ELSE experience_path END,
          openapi_path = CASE WHEN $20 THEN $21 ELSE openapi_path END,
          skills_path = CASE WHEN $22 THEN $23 ELSE skills_path END,
-         oauth_client_type = CASE WHEN $24 THEN $25 ELSE oauth_client_type END, updated_at = $26
+         oauth_client_type = CASE WHEN $24 THEN $25 ELSE oauth_client_type END,
+         icon_file_id = CASE WHEN $26 THEN $27 ELSE icon_file_id END, updated_at = $28
      WHERE id = $1";
 const ROUTE_TAKEN: &str = "SELECT 1 FROM apps WHERE route = $1 AND id <> $2";
 const LOCK: &str = "UPDATE apps SET updated_at = updated_at WHERE id = $1 RETURNING id";
@@ -125,6 +126,7 @@ pub struct AppPatch {
     pub openapi_path: Option<Option<String>>,
     pub skills_path: Option<Option<String>>,
     pub client_type: Option<Option<ClientType>>,
+    pub icon: Option<Option<FileId>>,
 }
 
 /// Which apps of a company a list shows.
@@ -157,6 +159,7 @@ struct Row {
     oauth_client_type: Option<String>,
     redirect_uris: String,
     requested_permissions: String,
+    icon_file_id: Option<String>,
     created_at: i64,
     updated_at: i64,
 }
@@ -175,6 +178,7 @@ impl TryFrom<Row> for RegisteredApp {
             status: AppStatus::parse(&row.status).ok_or_else(|| corrupt("status"))?,
             app_type: AppType::parse(&row.app_type).ok_or_else(|| corrupt("app_type"))?,
             client_type: row.oauth_client_type.as_deref().map(client_type).transpose()?,
+            icon: parsed_opt(TABLE, "icon_file_id", &row.id, row.icon_file_id.as_deref())?,
             redirect_uris: json(TABLE, "redirect_uris", &row.id, &row.redirect_uris)?,
             requested_permissions: json(TABLE, "requested_permissions", &row.id, &row.requested_permissions)?,
             created_at: time(TABLE, "created_at", &row.id, row.created_at)?,
@@ -323,7 +327,8 @@ impl Tx {
             .bind(&app.route).bind(to_json(&app.redirect_uris)).bind(to_json(&app.requested_permissions))
             .bind(app.client_type.map(ClientType::name)).bind(new.client_secret_hash.map(|hash| hash.to_vec()))
             .bind(new.client_secret_hash.map(|_| app.created_at.as_millisecond()))
-            .bind(app.created_at.as_millisecond()).execute(c).await.map(drop))?;
+            .bind(app.icon.map(|id| id.to_string())).bind(app.created_at.as_millisecond())
+            .execute(c).await.map(drop))?;
         Ok(())
     }
 
@@ -351,6 +356,7 @@ impl Tx {
                 query = query.bind(field.is_some()).bind(field.clone().flatten());
             }
             query.bind(patch.client_type.is_some()).bind(patch.client_type.flatten().map(ClientType::name))
+                .bind(patch.icon.is_some()).bind(patch.icon.flatten().map(|id| id.to_string()))
                 .bind(at.as_millisecond()).execute(c).await.map(drop)
         })?;
         Ok(())

@@ -11,7 +11,7 @@ use crate::row::{parsed, parsed_opt, time};
 
 macro_rules! columns {
     () => {
-        "e.id, e.company_id, e.app_id, a.name AS app_name, e.name, e.is_public, e.sort_order, e.created_at, e.picture_id"
+        "e.id, e.company_id, e.app_id, a.name AS app_name, a.icon_file_id AS app_icon, e.name, e.is_public, e.sort_order, e.created_at, e.picture_id"
     };
 }
 macro_rules! from {
@@ -142,6 +142,7 @@ struct Row {
     company_id: String,
     app_id: String,
     app_name: String,
+    app_icon: Option<String>,
     name: String,
     is_public: bool,
     sort_order: Option<String>,
@@ -160,6 +161,7 @@ impl TryFrom<Row> for Experience {
             app: parsed(TABLE, "app_id", &row.id, &row.app_id)?,
             picture: parsed_opt(TABLE, "picture_id", &row.id, row.picture_id.as_deref())?,
             created_at: time(TABLE, "created_at", &row.id, row.created_at)?,
+            app_icon: parsed_opt("apps", "icon_file_id", &row.app_id, row.app_icon.as_deref())?,
             app_name: row.app_name,
             name: row.name,
             public: row.is_public,

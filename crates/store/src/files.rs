@@ -30,7 +30,10 @@ pub(crate) use file_columns;
 const FIND: &str = concat!("SELECT ", file_columns!(), " FROM files f WHERE f.id = $1");
 const FIND_BLOB: &str =
     "SELECT px, hash, content_type, size_bytes FROM file_blobs WHERE file_id = $1 AND px = $2";
-const USES: &str = "SELECT kind, subject FROM file_uses WHERE file_id = $1 ORDER BY kind, subject LIMIT 100";
+// Of what pictures are for: a file may be attached to any number of messages.
+const PICTURE_USES: &str = "SELECT kind, subject FROM file_uses
+     WHERE file_id = $1 AND kind IN ('app', 'banner', 'experience', 'logo', 'override', 'user')
+     ORDER BY kind, subject LIMIT 100";
 const DUE: &str = "SELECT id, status, draft FROM files WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
 const UNCHECKED: &str =
     "SELECT file_id, kind, subject FROM file_uses WHERE check_at <= $1 ORDER BY check_at LIMIT $2";
@@ -96,7 +99,7 @@ const DELETE_BLOB: &str = "DELETE FROM blobs WHERE hash = $1 AND doomed_at = $2"
 pub(crate) const ALL: &[&str] = &[
     FIND,
     FIND_BLOB,
-    USES,
+    PICTURE_USES,
     DUE,
     UNCHECKED,
     SUSPECTS,
@@ -236,10 +239,11 @@ impl Conn {
         }))
     }
 
-    /// What a file is used for, at most a hundred uses.
-    pub async fn list_file_uses(&mut self, id: FileId) -> Result<Vec<FileUse>, StoreError> {
+    /// What a file is shown as the picture of, at most a hundred.
+    pub async fn list_picture_uses(&mut self, id: FileId) -> Result<Vec<FileUse>, StoreError> {
         let id = id.to_string();
-        let rows: Vec<(String, String)> = on!(self, c => sqlx::query_as(USES).bind(&id).fetch_all(c).await)?;
+        let rows: Vec<(String, String)> =
+            on!(self, c => sqlx::query_as(PICTURE_USES).bind(&id).fetch_all(c).await)?;
         rows.iter().map(|(kind, subject)| use_of(&id, kind, subject)).collect()
     }
 

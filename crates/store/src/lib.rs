@@ -37,6 +37,7 @@ mod page;
 mod reactions;
 mod row;
 mod search;
+mod search_index;
 mod signing_keys;
 mod team;
 mod users;
@@ -69,7 +70,8 @@ pub use idempotency::{Claim, StoredAnswer};
 pub use members::{MemberFilter, MemberOrder};
 pub use messages::{EventKind, HeadBump, NewMessage, Replied};
 pub use page::{Key, Scan};
-pub use search::{Behind, ChatPlace};
+pub use search::ChatPlace;
+pub use search_index::Behind;
 pub use signing_keys::{KeyState, SigningKeyRow};
 pub use team::TeamFilter;
 pub use users::{NewUser, Profile, ProfileOverride, UserPatch};
@@ -358,6 +360,7 @@ pub fn statements(shared: bool) -> Vec<&'static str> {
         messages::ALL,
         reactions::ALL,
         search::ALL,
+        search_index::ALL,
         signing_keys::ALL,
         team::ALL,
         users::ALL,

@@ -8,15 +8,16 @@ use jiff::Timestamp;
 use crate::conn::{Conn, Tx, on};
 use crate::error::StoreError;
 use crate::page::Scan;
-use crate::row::{parsed, time};
+use crate::row::{parsed, parsed_opt, time};
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT t.id, t.company_id, c.title AS company_title, t.user_id, t.role, t.created_at, t.updated_at,
-                 u.username, u.email, COALESCE((SELECT o.name FROM profile_overrides o
-                     WHERE o.company_id = t.company_id AND o.user_id = t.user_id), u.name) AS name
-             FROM authorized_users t JOIN users u ON u.id = t.user_id JOIN companies c ON c.id = t.company_id ",
+                 u.username, u.email, COALESCE(o.name, u.name) AS name,
+                 COALESCE(o.picture_id, u.picture_id) AS picture_id
+             FROM authorized_users t JOIN users u ON u.id = t.user_id JOIN companies c ON c.id = t.company_id
+             LEFT JOIN profile_overrides o ON o.company_id = t.company_id AND o.user_id = t.user_id ",
             $rest
         )
     };
@@ -79,6 +80,7 @@ struct Row {
     username: String,
     email: Option<String>,
     name: Option<String>,
+    picture_id: Option<String>,
 }
 
 const TABLE: &str = "authorized_users";
@@ -94,6 +96,7 @@ impl TryFrom<Row> for TeamMember {
             role: Role::parse(&row.role).ok_or_else(corrupt)?,
             created_at: time(TABLE, "created_at", &row.id, row.created_at)?,
             updated_at: time(TABLE, "updated_at", &row.id, row.updated_at)?,
+            picture: parsed_opt("users", "picture_id", &row.user_id, row.picture_id.as_deref())?,
             company_title: row.company_title,
             username: row.username,
             name: row.name,

@@ -47,7 +47,7 @@ impl Actor<'_> {
     /// Makes a file, not yet sent.
     pub async fn pending_file(&self, filename: &str, visibility: &str) -> Value {
         let body = json!({ "filename": filename, "visibility": visibility });
-        self.post("/files", body).await.ok()
+        self.post("/files", body).await.created()
     }
 
     /// Makes a file and sends it; as it is retrieved then.

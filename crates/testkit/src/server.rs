@@ -156,6 +156,16 @@ impl Answer {
         self.body
     }
 
+    /// The body of a 201.
+    ///
+    /// # Panics
+    /// On any other status.
+    #[track_caller]
+    pub fn created(self) -> Value {
+        assert_eq!(self.status, 201, "{:#}", self.body);
+        self.body
+    }
+
     /// Asserts an error's status and code, and gives its `error` object.
     ///
     /// # Panics

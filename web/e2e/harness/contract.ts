@@ -198,8 +198,7 @@ export class Contract {
       return;
     }
     this.#called.add(route.operation.operation);
-    // What a newer face of the contract answers with 201 may be a 200.
-    if (![200, route.operation.success_status].includes(status)) {
+    if (status !== route.operation.success_status) {
       yield `expected status ${route.operation.success_status}`;
     }
     if (!route.validate(body)) yield describe(route.validate);

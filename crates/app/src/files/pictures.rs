@@ -76,6 +76,11 @@ impl App {
     pub fn picture_url(&self, id: FileId) -> String {
         format!("{}/pictures/{id}", self.files.base)
     }
+
+    /// Where a banner is shown. It names its size: the same file may be a logo, too.
+    pub fn banner_url(&self, id: FileId) -> String {
+        format!("{}?size={BANNER}", self.picture_url(id))
+    }
 }
 
 /// Makes an adopted picture the one of `what`, and the one before, if it was used for nothing else, is

@@ -89,7 +89,7 @@ impl App {
         if file.status != UploadStatus::Ready || file.released {
             return Err(none());
         }
-        let uses = read.list_file_uses(id).await?;
+        let uses = read.list_picture_uses(id).await?;
         let mut blob = read.find_file_blob(id, size.unwrap_or(USUAL_SQUARE)).await?;
         if blob.is_none() && size.is_none() {
             blob = read.find_file_blob(id, BANNER).await?;

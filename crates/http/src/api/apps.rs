@@ -157,7 +157,7 @@ fn item(found: &AppDetails) -> AppListItem {
         experience_path: app.paths.experience,
         openapi_path: app.paths.openapi,
         skills_path: app.paths.skills,
-        icon: None,
+        icon: UrlView::of(found.icon.as_deref()),
         company: AppCompanyView { id: found.company.id.to_string(), title: found.company.title.clone() },
         creator: AppCreatorView {
             id: found.creator.id.to_string(),
@@ -265,6 +265,7 @@ pub(crate) struct CreateAppBody {
     account_id: Option<String>,
     /// https, or http on localhost.
     base_url: Option<String>,
+    /// A picture that is ready.
     icon: Option<FileRef>,
     /// At most 50, of at most 2048 bytes: https, http on localhost, or the app's own scheme. Kept and
     /// compared byte for byte.
@@ -282,7 +283,6 @@ pub(crate) async fn create(
     post: Post,
     JsonBody { value: body, bytes }: JsonBody<CreateAppBody>,
 ) -> Result<Response, ApiError> {
-    FileRef::refuse("icon", body.icon.as_ref())?;
     let ask = CreateApp {
         company: extract::company(
             ["company_id", "account_id"],
@@ -293,6 +293,7 @@ pub(crate) async fn create(
         base_url: body.base_url.map(base_url).transpose()?,
         route: body.route.map(route).transpose()?,
         redirect_uris: body.redirect_uris.map(redirect_uris).transpose()?.unwrap_or_default(),
+        icon: FileRef::given("icon", body.icon.as_ref())?,
     };
     let allowed = |_, _| async { Ok(()) };
     post.secret()
@@ -343,7 +344,10 @@ pub(crate) struct UpdateAppBody {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     skills_path: Patch<String>,
-    icon: Option<FileRef>,
+    /// A square picture; null clears.
+    #[serde(default)]
+    #[schema(value_type = Option<FileRef>)]
+    icon: Patch<FileRef>,
     /// Replaces them all.
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
@@ -389,7 +393,6 @@ pub(crate) async fn update(
 ) -> Result<Response, ApiError> {
     let id: AppId = extract::id("id", &id)?;
     let body = body.value;
-    FileRef::refuse("icon", body.icon.as_ref())?;
     if let Some(text) = body.app_store_description.value() {
         extract::bounded("app_store_description", &text, MAX_TEXT)?;
     }
@@ -416,6 +419,7 @@ pub(crate) async fn update(
         openapi_path: body.openapi_path.clearable(view_of("openapi_path"))?,
         skills_path: body.skills_path.clearable(view_of("skills_path"))?,
         client_type: body.oauth_client_type.clearable(|name| client_type(&name))?,
+        icon: FileRef::patch("icon", body.icon)?,
     };
     let secrets = body.secrets.value().map(secrets).transpose()?.unwrap_or_default();
     let found = Box::pin(http.app.update_app(&caller, id, UpdateApp { patch, secrets })).await?;

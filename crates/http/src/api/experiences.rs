@@ -72,7 +72,7 @@ fn item(app: &App, experience: &Experience, company: &Company) -> ExperienceList
         app: ExperienceAppView {
             id: experience.app.to_string(),
             name: experience.app_name.clone(),
-            icon: None,
+            icon: UrlView::of(experience.app_icon.map(|id| app.picture_url(id)).as_deref()),
         },
         company: ExperienceCompanyView {
             id: company.id.to_string(),

@@ -86,7 +86,7 @@ pub(crate) struct CreateFileBody {
 ///
 /// Then `PUT` its content to `upload_url` and retrieve the file until it is `ready`.
 #[utoipa::path(post, path = "/files", operation_id = "files.create", tag = "Files",
-    request_body = CreateFileBody, responses((status = 200, body = CreatedFileView)))]
+    request_body = CreateFileBody, responses((status = 201, body = CreatedFileView)))]
 pub(crate) async fn create(
     post: Post,
     JsonBody { value: body, bytes }: JsonBody<CreateFileBody>,
@@ -103,13 +103,14 @@ pub(crate) async fn create(
             .transpose()?,
     };
     // Only the id is kept for a repeated request: the link is as good as a credential.
-    post.once_by_id(
-        bytes,
-        |made: &CreatedFileView| made.id,
-        |app, by, id| async move { Ok(created(app.retrieve_file(&by, id).await?)) },
-        move |app, by, ticket| async move { Ok(created(app.create_file(&by, ask, ticket).await?)) },
-    )
-    .await
+    post.created()
+        .once_by_id(
+            bytes,
+            |made: &CreatedFileView| made.id,
+            |app, by, id| async move { Ok(created(app.retrieve_file(&by, id).await?)) },
+            move |app, by, ticket| async move { Ok(created(app.create_file(&by, ask, ticket).await?)) },
+        )
+        .await
 }
 
 /// Retrieve a file
@@ -148,14 +149,6 @@ impl FileRef {
                 .map(Some)
                 .map_err(|error| ApiError::invalid(param, format!("{param}.id is {error}"))),
             (None, None) => Ok(None),
-        }
-    }
-
-    /// Where pictures are not kept yet, no file is known.
-    pub(crate) fn refuse(param: &str, file: Option<&Self>) -> Result<(), ApiError> {
-        match file {
-            None | Some(Self { id: None, direct_upload_id: None }) => Ok(()),
-            Some(_) => Err(ApiError::unprocessable("file_not_found", param, "no such file")),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use hallpass_app::App;
 use hallpass_app::team::{AddTeamMember, TeamFace};
 use hallpass_core::entity::TeamMember;
 use hallpass_core::role::Role;
@@ -54,7 +55,8 @@ pub(crate) struct TeamMemberView {
     updated_at: String,
 }
 
-fn view(member: TeamMember, public_url: &str) -> TeamMemberView {
+fn view(app: &App, member: TeamMember) -> TeamMemberView {
+    let nobody = || format!("{}/assets/person.svg", app.public_url());
     TeamMemberView {
         id: member.id.to_string(),
         account_id: member.company.to_string(),
@@ -66,7 +68,9 @@ fn view(member: TeamMember, public_url: &str) -> TeamMemberView {
             id: member.user.to_string(),
             name: member.name,
             username: member.username,
-            profile_picture: PictureView { url: format!("{public_url}/assets/person.svg") },
+            profile_picture: PictureView {
+                url: member.picture.map_or_else(nobody, |id| app.picture_url(id)),
+            },
         },
         created_at: time(member.created_at),
         updated_at: time(member.updated_at),
@@ -93,7 +97,7 @@ pub(crate) async fn list(
     let mut ask = list_of(&query, Some(company))?;
     ask.matches_none = pending;
     let page = http.app.list_team(&caller, FACE, ask).await?;
-    Ok(json(&ListView::of(page, |member| view(member, http.app.public_url()))))
+    Ok(json(&ListView::of(page, |member| view(&http.app, member))))
 }
 
 /// Retrieve a team member
@@ -106,7 +110,7 @@ pub(crate) async fn retrieve(
     Param(id): Param,
 ) -> Result<Response, ApiError> {
     let member = http.app.retrieve_team_member(&caller, FACE, who(&id)?).await?;
-    Ok(json(&view(member, http.app.public_url())))
+    Ok(json(&view(&http.app, member)))
 }
 
 /// Whom to put on the team.
@@ -149,7 +153,7 @@ pub(crate) async fn create(
         move |app, by| async move { app.may_add_to_team(&by, FACE, company).await },
         move |app, by, ticket| async move {
             let member = app.add_team_member(&by, FACE, ask, ticket).await?;
-            Ok(view(member, app.public_url()))
+            Ok(view(&app, member))
         },
     )
     .await
@@ -178,7 +182,7 @@ pub(crate) async fn update(
 ) -> Result<Response, ApiError> {
     let role = role(extract::required("role", body.role.as_deref())?, &GIVEN)?;
     let member = http.app.update_team_member(&caller, who(&id)?, role).await?;
-    Ok(json(&view(member, http.app.public_url())))
+    Ok(json(&view(&http.app, member)))
 }
 
 /// That it is done.

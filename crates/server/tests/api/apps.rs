@@ -198,7 +198,6 @@ async fn what_does_not_fit_is_refused_by_name() {
             400,
             "parameter_invalid",
         ),
-        (json!({ "icon": { "id": "file_01KDWPVNG0W1GTXMFFD0000001" } }), 422, "file_not_found"),
         (json!({ "secrets": { "1BAD": "x" } }), 400, "parameter_invalid"),
         (json!({ "secrets": { "BIG": "x".repeat(16_385) } }), 422, "too_long"),
         (json!({ "description": "a\u{0}b" }), 422, "nul_character"),

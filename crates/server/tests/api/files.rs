@@ -39,7 +39,7 @@ async fn a_file_is_made_sent_and_ready() {
     let acme = server.company("acme").await;
     let (_, ann) = acme.member("ann").await;
     for by in [acme.as_key(), ann] {
-        let made = by.post("/files", json!({ "filename": "notes.txt" })).await.ok();
+        let made = by.post("/files", json!({ "filename": "notes.txt" })).await.created();
         assert_eq!(
             (&made["upload_status"], &made["visibility"], &made["filename"]),
             (&json!("pending"), &json!("public"), &json!("notes.txt"))
@@ -85,7 +85,7 @@ async fn bodies_that_make_no_file() {
     ] {
         acme.as_key().post("/files", body).await.refused(status, code);
     }
-    acme.as_key().post("/files", json!({ "filename": "a", "visibility": null })).await.ok();
+    acme.as_key().post("/files", json!({ "filename": "a", "visibility": null })).await.created();
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn an_idempotency_key_makes_one_file_and_keeps_no_link() {
             .header("content-type", JSON)
             .header("idempotency-key", "once")
             .body(Body::from(json!({ "filename": "a.txt" }).to_string()));
-        server.send(request.unwrap()).await.ok()
+        server.send(request.unwrap()).await.created()
     };
     let (first, second) = (post().await, post().await);
     assert_eq!(first["id"], second["id"]);

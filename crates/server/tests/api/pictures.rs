@@ -98,7 +98,10 @@ async fn threats_20_and_27_only_ones_own_ready_pictures_are_taken() {
     let words = acme.as_key().upload("a.txt", "words").await;
     let here = format!("/users/{ann}?account_id={}", acme.id);
     let (experience, _) = acme.channel("general", true).await;
+    let app = json!({ "name": "Tool" });
+    let app = text(&acme.as_key().post("/apps", app).await.ok(), "id").to_owned();
     let places = [
+        (format!("/apps/{app}"), "icon"),
         (here.clone(), "profile_picture"),
         (format!("/users/{ann}"), "profile_picture"),
         (format!("/companies/{}", acme.id), "logo"),
@@ -125,6 +128,8 @@ async fn threats_20_and_27_only_ones_own_ready_pictures_are_taken() {
     let create =
         json!({ "company_id": acme.id, "app_id": server.app.builtin_app(), "logo": { "id": theirs } });
     acme.as_key().post("/experiences", create).await.refused(404, "not_found");
+    let create = json!({ "name": "Tool", "icon": { "id": theirs } });
+    acme.as_key().post("/apps", create).await.refused(404, "not_found");
 }
 
 #[tokio::test]
@@ -147,6 +152,14 @@ async fn logos_of_companies_and_experiences() {
     // The banner still shows the file.
     assert_eq!(server.fetch(&format!("{logo}?size=1600")).await.status, 200);
 
+    // One file as both: each in its own shape.
+    acme.as_key().patch(&path, json!({ "logo": { "id": two } })).await.ok();
+    let account = path.replace("/companies/", "/accounts/");
+    let both = acme.as_key().get(&account).await.ok();
+    for (field, size) in [("logo_url", (256, 256)), ("banner_image_url", (600, 400))] {
+        assert_eq!(pictures::size(&server.fetch(text(&both, field)).await.bytes), size, "{field}");
+    }
+
     let three = picture(&acme.as_key()).await;
     let body = json!({ "company_id": acme.id, "app_id": server.app.builtin_app(), "logo": { "id": three } });
     let made = acme.as_key().post("/experiences", body).await.ok();
@@ -161,6 +174,55 @@ async fn logos_of_companies_and_experiences() {
         acme.as_key().patch(&format!("/experiences/{}", text(&copy, "id")), json!({ "logo": null })).await;
     assert_eq!(cleared.ok()["image"], json!(null));
     server.fetch(&image).await.refused(404, "not_found");
+}
+
+#[tokio::test]
+async fn icons_of_apps() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let key = acme.as_key();
+    let (one, two) = (picture(&key).await, picture(&key).await);
+    let made = key.post("/apps", json!({ "name": "Tool", "icon": { "id": one } })).await.ok();
+    let first = text(&made["icon"], "url").to_owned();
+    assert!(first.ends_with(&one));
+    assert_eq!(pictures::size(&server.fetch(&first).await.bytes), (256, 256));
+    let path = format!("/apps/{}", text(&made, "id"));
+    let body = json!({ "company_id": acme.id, "app_id": made["id"], "name": "Room" });
+    let room = key.post("/experiences", body).await.ok();
+    assert_eq!(room["app"]["icon"], made["icon"], "where the app is shown");
+
+    let changed = key.patch(&path, json!({ "icon": { "direct_upload_id": two } })).await.ok();
+    assert!(text(&changed["icon"], "url").ends_with(&two));
+    server.fetch(&first).await.refused(404, "not_found");
+    assert_eq!(key.patch(&path, json!({ "name": "Other" })).await.ok()["icon"], changed["icon"]);
+    let listed = key.get("/apps").await.ok();
+    assert_eq!(listed["data"][0]["icon"], changed["icon"]);
+    let room = key.get(&format!("/experiences/{}", text(&room, "id"))).await.ok();
+    assert_eq!(room["app"]["icon"], changed["icon"]);
+    assert_eq!(key.patch(&path, json!({ "icon": null })).await.ok()["icon"], json!(null));
+    server.fetch(text(&changed["icon"], "url")).await.refused(404, "not_found");
+}
+
+#[tokio::test]
+async fn the_team_is_shown_with_its_pictures() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let (ann, _) = acme.member("ann").await;
+    let key = acme.as_key();
+    let body = json!({ "account_id": acme.id, "user_id": ann, "role": "moderator" });
+    let member = key.post("/team_members", body).await.ok();
+    let shown = async || {
+        let found = key.get(&format!("/team_members/{}", text(&member, "id"))).await.ok();
+        text(&found["user"]["profile_picture"], "url").to_owned()
+    };
+    let nobody = shown().await;
+    assert_eq!(server.fetch(&nobody).await.status, 200, "there always is one");
+    let (global, here) = (picture(&key).await, picture(&key).await);
+    key.patch(&format!("/users/{ann}"), json!({ "profile_picture": { "id": global } })).await.ok();
+    assert!(shown().await.ends_with(&global));
+    let local = format!("/users/{ann}?account_id={}", acme.id);
+    key.patch(&local, json!({ "profile_picture": { "id": here } })).await.ok();
+    assert!(shown().await.ends_with(&here));
 }
 
 #[tokio::test]

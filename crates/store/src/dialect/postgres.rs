@@ -39,8 +39,10 @@ pub(crate) const LIST_FILES: &str = concat!(
     " AS wanted JOIN files f ON f.id = wanted.id"
 );
 
-pub(crate) const INDEX: &str =
-    "INSERT INTO search_index (n, terms) VALUES ($1, CAST(CAST($2 AS TEXT) AS TSVECTOR))";
+pub(crate) const INSERT_DOCS: &str = "INSERT INTO search_docs (n, message_id)
+     SELECT (value ->> 0)::bigint, value ->> 1 FROM jsonb_array_elements($1::jsonb) ON CONFLICT DO NOTHING";
+pub(crate) const INDEX: &str = "INSERT INTO search_index (n, terms)
+     SELECT (value ->> 0)::bigint, (value ->> 1)::tsvector FROM jsonb_array_elements($1::jsonb)";
 pub(crate) const UNINDEX: &str = "DELETE FROM search_index WHERE n = $1";
 // An index over words has no order. What is found is sorted, and the time for it is bounded. `n + 0`,
 // lest the planner reads all that is older.
@@ -144,6 +146,7 @@ pub(crate) const ALL: &[&str] = &[
     TOUCH_FEEDS,
     TALLIES,
     LIST_FILES,
+    INSERT_DOCS,
     INDEX,
     UNINDEX,
     SEARCH_DOWN,

@@ -27,7 +27,10 @@ pub(crate) const LIST_FILES: &str = concat!(
     " AS wanted JOIN files f ON f.id = wanted.id"
 );
 
-pub(crate) const INDEX: &str = "INSERT INTO search_index (rowid, terms) VALUES ($1, $2)";
+pub(crate) const INSERT_DOCS: &str = "INSERT INTO search_docs (n, message_id)
+     SELECT value ->> 0, value ->> 1 FROM json_each($1) WHERE TRUE ON CONFLICT DO NOTHING";
+pub(crate) const INDEX: &str =
+    "INSERT INTO search_index (rowid, terms) SELECT value ->> 0, value ->> 1 FROM json_each($1)";
 pub(crate) const UNINDEX: &str = "DELETE FROM search_index WHERE rowid = $1";
 macro_rules! search {
     ($beyond:literal, $direction:literal) => {
@@ -74,6 +77,7 @@ pub(crate) const ALL: &[&str] = &[
     LIST_FILES,
     TOUCH_FEEDS,
     TOUCH_SEATS,
+    INSERT_DOCS,
     INDEX,
     UNINDEX,
     SEARCH_DOWN,

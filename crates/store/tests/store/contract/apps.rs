@@ -1,6 +1,6 @@
 use hallpass_core::app::{AppStatus, AppType, ClientType, RegisteredApp, RequestedPermission, ViewPaths};
 use hallpass_core::catalogue::scopes::CHAT_READ;
-use hallpass_core::id::AppId;
+use hallpass_core::id::{AppId, FileId};
 use hallpass_store::{AppFilter, AppPatch, NewApp, Scan, StoreError};
 
 use crate::fixtures::*;
@@ -34,6 +34,7 @@ fn new_app(n: u128) -> NewApp {
         client_type: None,
         redirect_uris: Vec::new(),
         requested_permissions: Vec::new(),
+        icon: None,
         created_at: time,
         updated_at: time,
     };
@@ -55,6 +56,7 @@ async fn an_app_comes_back_as_stored(db: &Db) {
     new.app.base_url = Some("https://a.test".to_owned());
     new.app.route = Some("a-route".to_owned());
     new.app.client_type = Some(ClientType::Public);
+    new.app.icon = Some(FileId::from_bits(8));
     // Byte for byte: what JSON would have to escape, too.
     new.app.redirect_uris = vec!["https://a.test/%2F?x=\u{e9}\"\\".to_owned(), "my.app:/cb".to_owned()];
     new.app.requested_permissions =
@@ -102,6 +104,7 @@ async fn a_patch_changes_what_it_names(db: &Db) {
         openapi_path: text("openapi"),
         skills_path: text("skills"),
         client_type: Some(Some(ClientType::Confidential)),
+        icon: Some(Some(FileId::from_bits(9))),
     };
     let all = patch.clone();
     commit!(db, all, tx => tx.update_app(id(1), all, at(5)));
@@ -125,6 +128,7 @@ async fn a_patch_changes_what_it_names(db: &Db) {
         assert_eq!(is.as_deref(), Some(wanted));
     }
     assert_eq!((changed.client_type, changed.updated_at), (Some(ClientType::Confidential), at(5)));
+    assert_eq!(changed.icon, Some(FileId::from_bits(9)));
     let nothing = AppPatch::default();
     commit!(db, nothing, tx => tx.update_app(id(1), nothing, at(5)));
     assert_eq!(found(db, 1).await, changed);

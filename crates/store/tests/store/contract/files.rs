@@ -117,7 +117,15 @@ async fn a_use_keeps_a_file_and_its_last_end_releases_it(db: &Db) {
     for what in [picture, logo, logo] {
         assert!(commit!(db, tx => tx.insert_file_use(file(1), what, None, at(1))));
     }
-    assert_eq!(db.read().await.list_file_uses(file(1)).await.unwrap(), [logo, picture]);
+    for n in 1..=120 {
+        let what = FileUse::Message(post(n));
+        assert!(commit!(db, tx => tx.insert_file_use(file(1), what, None, at(1))));
+    }
+    let shown = db.read().await.list_picture_uses(file(1)).await.unwrap();
+    assert_eq!(shown, [logo, picture], "however many messages have it");
+    for n in 1..=120 {
+        commit!(db, tx => tx.delete_file_use(file(1), FileUse::Message(post(n)), at(1)));
+    }
     assert_eq!(db.read().await.list_files_of_use(logo).await.unwrap(), [file(1)]);
     assert_eq!(db.number("SELECT COUNT(*) FROM files WHERE due_at IS NULL").await, 1, "in use");
     let released = async || db.read().await.find_file(file(1)).await.unwrap().unwrap().released;
@@ -159,7 +167,7 @@ async fn a_use_ahead_of_what_it_speaks_of_is_confirmed_or_withdrawn(db: &Db) {
     commit!(db, tx => tx.confirm_file_use(file(1), FileUse::Message(post(1))));
     commit!(db, tx => tx.withdraw_file_use(file(2), FileUse::Message(post(2)), at(2000)));
     assert_eq!(db.read().await.list_unchecked_uses(at(50), 9).await.unwrap(), []);
-    assert_eq!(db.read().await.list_file_uses(file(1)).await.unwrap().len(), 1);
+    assert_eq!(db.read().await.list_files_of_use(FileUse::Message(post(1))).await.unwrap(), [file(1)]);
     let found = db.read().await.find_file(file(2)).await.unwrap().unwrap();
     assert!(!found.released, "as it was before");
     let due = db.read().await.list_due_files(at(2000), 9).await.unwrap();

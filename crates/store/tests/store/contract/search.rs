@@ -42,7 +42,7 @@ async fn say(db: &Db, channel: ChannelId, first: u128, texts: &[&str]) {
 }
 
 async fn index(db: &Db, channel: ChannelId) {
-    while commit!(db, tx => tx.index_channel(channel)) {}
+    while db.store.index_channel(channel).await.unwrap() {}
 }
 
 /// The numbers of the messages found, newest first.
@@ -130,7 +130,7 @@ async fn events_are_indexed_once_and_in_pieces(db: &Db) {
     let state = |channel, events| Behind { channel, events };
     assert_eq!(behind().await, [state(one, 450), state(two, 0)]);
     assert_eq!(db.read().await.list_behind(&one.to_string(), 10).await.unwrap(), [state(two, 0)]);
-    assert!(commit!(db, tx => tx.index_channel(one)));
+    assert!(db.store.index_channel(one).await.unwrap());
     assert_eq!(behind().await, [state(one, 250), state(two, 0)]);
     assert_eq!(found(db, &[one], "number").await.len(), 200);
     index(db, one).await;
@@ -138,10 +138,10 @@ async fn events_are_indexed_once_and_in_pieces(db: &Db) {
     assert_eq!(behind().await, [state(one, 0), state(two, 0)]);
     assert_eq!(found(db, &[one], "number").await.len(), 450);
     assert_eq!(found(db, &[one], "\"number 449\"").await, [450]);
-    assert!(!commit!(db, tx => tx.index_channel(two)));
+    assert!(!db.store.index_channel(two).await.unwrap());
     // Two at once: each event is indexed by one of them.
     say(db, two, 1001, &["x1 common", "x2 common"]).await;
-    let at_once = || db.store.write((), move |(), tx| Box::pin(tx.index_channel(two)));
+    let at_once = || db.store.index_channel(two);
     let (a, b) = tokio::join!(at_once(), at_once());
     assert!(!a.unwrap() && !b.unwrap());
     index(db, two).await;
