@@ -50,6 +50,8 @@ pub struct Authority {
     keys_rev: AtomicU64,
     hasten: Notify,
     reader: tokio::sync::Mutex<Reader>,
+    /// How many reads of the log were begun.
+    reads: AtomicU64,
 }
 
 #[derive(Default)]
@@ -58,6 +60,8 @@ struct Reader {
     conn: Option<Conn>,
     /// The newest entry applied.
     last: Option<Entry>,
+    /// Whether the last read failed.
+    failed: bool,
 }
 
 /// Which stripes a cached thing depends on.
@@ -83,10 +87,11 @@ impl Authority {
             keys_rev: AtomicU64::new(0),
             hasten: Notify::new(),
             reader: tokio::sync::Mutex::default(),
+            reads: AtomicU64::new(0),
         });
         let mut conn = authority.store.read().await?;
         let last = authority.start_over(&mut conn).await?;
-        *authority.reader.lock().await = Reader { conn: Some(conn), last };
+        *authority.reader.lock().await = Reader { conn: Some(conn), last, failed: false };
         Ok(authority)
     }
 
@@ -180,14 +185,24 @@ impl Authority {
         self.reader.lock().await.conn = None;
     }
 
-    /// Reads and applies what is new.
+    /// Reads and applies what is new. However many ask at once, two reads answer them: the one under way
+    /// may have begun too early, the next one has not.
     ///
     /// # Errors
     /// Those of the store; the view then ages until it is no longer [fresh](Self::is_fresh).
     pub async fn refresh(&self) -> Result<(), StoreError> {
+        let asked = self.reads.load(Ordering::Acquire);
         let mut reader = self.reader.lock().await;
+        if self.reads.load(Ordering::Acquire) > asked && !reader.failed {
+            return Ok(());
+        }
+        self.reads.fetch_add(1, Ordering::AcqRel);
+        // Until it has succeeded; whoever gives up in the middle leaves it so.
+        reader.failed = true;
         let read = self.read_log(&mut reader).await;
-        if read.is_err() {
+        if read.is_ok() {
+            reader.failed = false;
+        } else {
             reader.conn = None;
         }
         read

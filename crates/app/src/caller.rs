@@ -247,6 +247,11 @@ impl App {
     async fn verify(&self, bearer: &str, rev: u64) -> Result<VerifiedToken, AppError> {
         let now = self.clock.now();
         let mut verified = self.keyring.ring().await?.verifier.verify_access(bearer, now);
+        if matches!(verified, Err(TokenError::UnknownKey)) {
+            // Made by another node, which told of it in the log.
+            self.authority.refresh().await?;
+            verified = self.keyring.ring().await?.verifier.verify_access(bearer, now);
+        }
         if matches!(verified, Err(TokenError::UnknownKey)) && self.keyring.reload_for_unknown().await? {
             verified = self.keyring.ring().await?.verifier.verify_access(bearer, now);
         }

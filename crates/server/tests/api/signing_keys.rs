@@ -157,6 +157,18 @@ async fn a_node_learns_of_a_key_it_never_saw_at_once() {
 }
 
 #[tokio::test]
+async fn however_often_keys_are_made_no_node_refuses_one_it_never_saw() {
+    let (a, b) = two_nodes().await;
+    let acme = tenant(&a, "acme").await;
+    for _ in 0..8 {
+        a.app.keyring().rotate(true).await.unwrap();
+        a.app.keyring().rotate(true).await.unwrap();
+        let token = acme.token_with(&a, &["chat:read"]).await;
+        b.actor(&token).get("/users/me").await.ok();
+    }
+}
+
+#[tokio::test]
 async fn rotation_under_load_loses_no_request() {
     let (a, b) = two_nodes().await;
     let acme = tenant(&a, "acme").await;
