@@ -182,6 +182,47 @@ def fill_channel(data: Path, ready: dict, count: int) -> None:
         db.close()
 
 
+def fill_unindexed(data: Path, ready: dict, count: int) -> str:
+    """Adds `count` messages, with their events, that the search index has not seen. The last one's only word
+    that no other has."""
+    db = sqlite3.connect(_database_file(data), isolation_level=None)
+    channel, user = ready["channel_id"], speaker(ready)
+    try:
+        position, seq = db.execute(
+            "SELECT position, seq FROM channel_heads WHERE channel_id = ?", (channel,)).fetchone()
+        at = int(time.time() * 1000) - count
+        ids = [f"post_01JD{n:022}" for n in range(count)]
+        last = "paling"
+        db.execute("PRAGMA synchronous = OFF")
+        db.execute("BEGIN")
+        db.executemany(
+            "INSERT INTO messages (channel_id, position, id, user_id, content, mentions_everyone, created_at,"
+            " updated_at) VALUES (?, ?, ?, ?, ?, 0, ?, ?)",
+            ((channel, position + n + 1, id, user,
+              f"Hello {n} from the bench: a message of the length that people write when they are awake."
+              + (f" {last}" if n == count - 1 else ""), at + n, at + n) for n, id in enumerate(ids)),
+        )
+        db.executemany(
+            "INSERT INTO events (channel_id, seq, kind, subject, at) VALUES (?, ?, 'message.created', ?, ?)",
+            ((channel, seq + n + 1, id, at + n) for n, id in enumerate(ids)),
+        )
+        db.execute("UPDATE channel_heads SET position = ?, seq = ? WHERE channel_id = ?",
+                   (position + count, seq + count, channel))
+        db.execute("COMMIT")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return last
+    except sqlite3.Error as error:
+        raise BenchError(f"cannot fill the channel: {error}; bench/harness/hallpass.py knows another schema") from error
+    finally:
+        db.close()
+
+
+def search(ready: dict, token: str, word: str) -> Request:
+    """Searching the demo channel."""
+    path = f"/api/v1/messages/search?channel_id={ready['channel_id']}&query={word}"
+    return Request(path, headers=(f"authorization: Bearer {token}",))
+
+
 def fill_reactions(data: Path, message: str, count: int) -> None:
     """Makes a message one that `count` users reacted to with a heart, straight into a stopped server's file."""
     db = sqlite3.connect(_database_file(data), isolation_level=None)
@@ -260,7 +301,7 @@ def call_in_turn(running: Server, requests: list[Request], seconds: float) -> tu
     """Makes the requests one after another, again and again: how many, what each took, and the server's CPU
     time, in seconds."""
     connection = http.client.HTTPConnection(running.address, timeout=10)
-    took, before = [], _cpu_secs(running.process.pid)
+    took, before = [], cpu_secs(running.process.pid)
     end = time.perf_counter() + seconds
     try:
         while time.perf_counter() < end:
@@ -277,10 +318,10 @@ def call_in_turn(running: Server, requests: list[Request], seconds: float) -> tu
         raise BenchError(f"reactions: {error}") from error
     finally:
         connection.close()
-    return len(took), took, _cpu_secs(running.process.pid) - before
+    return len(took), took, cpu_secs(running.process.pid) - before
 
 
-def _cpu_secs(pid: int) -> float:
+def cpu_secs(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -35,8 +35,8 @@ class Sample:
 
     requests: int
     requests_per_sec: float
-    p50_us: float
-    p99_us: float
+    p50_us: float | None
+    p99_us: float | None
     cpu_us: float | None
 
 

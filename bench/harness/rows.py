@@ -22,6 +22,7 @@ BARE_CHANNEL = "chat_feed_01JD0000000000000000000000"
 COLD_TOKENS = 30_000
 DELIVERIES = 20_000
 FSYNC_MICROS = 4_000
+UNINDEXED = 50_000
 IDLE_SECS = 3
 STARTS = 10
 
@@ -321,6 +322,33 @@ def _sql_micros(bench: Bench, arguments: list[str]) -> float:
     return json.loads(done.stdout)["median_us"]
 
 
+def index(bench: Bench) -> list[Line]:
+    """How fast the search index follows what is said, and what that costs beside sending it."""
+    if not bench.hallpass:
+        return []
+    took, cpu = [], []
+    for _ in range(bench.timing.rounds):
+        data = bench.folder("index")
+        with bench.hallpass.dev(data) as running:
+            ready = running.ready
+        word = hallpass.fill_unindexed(data, ready, UNINDEXED)
+        begun = time.monotonic()
+        with bench.hallpass.dev(data) as running:
+            request = hallpass.search(running.ready, hallpass.token(running), word)
+            ready_cpu = hallpass.cpu_secs(running.process.pid)
+            while not hallpass.call(running, request)["data"]:
+                if time.monotonic() - begun > 120:
+                    raise BenchError(f"{UNINDEXED} messages were not indexed within two minutes")
+                time.sleep(0.1)
+            took.append(time.monotonic() - begun)
+            cpu.append((hallpass.cpu_secs(running.process.pid) - ready_cpu) / UNINDEXED * 1e6)
+    micros = statistics.median(cpu)
+    sample = Sample(requests=UNINDEXED, requests_per_sec=UNINDEXED / statistics.median(took), p50_us=None, p99_us=None,
+                    cpu_us=micros)
+    ours = Contender("Hallpass", lambda *_: sample, [sample])
+    return [Line(f"search index, {UNINDEXED:,} messages behind, a fifth of the writer", "**Hallpass**", ours)]
+
+
 def list_dms(bench: Bench) -> list[Line]:
     """The first page of the direct messages of somebody who has a few, and of somebody who has very many."""
     if not bench.hallpass:
@@ -416,6 +444,7 @@ ROWS = {
     "postgres": on_postgres,
     "webhooks": webhooks,
     "list": list_messages,
+    "index": index,
     "dms": list_dms,
     "react": react,
     "start": start,

@@ -3,19 +3,16 @@
 use axum::extract::State;
 use axum::response::Response;
 use hallpass_app::companies::{CompanyWithOwner, CreateCompany, ListCompanies};
-use hallpass_app::{App, AppError, Caller, CompanyPatch};
+use hallpass_app::{App, AppError, Caller};
 use hallpass_core::id::CompanyId;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::companies::{
-    MAX_TEXT, MAX_TITLE, SocialLinkBody, SocialLinkView, country, email, metadata, route, social_links,
-};
-use super::files::FileRef;
+use super::companies::{MAX_TITLE, SocialLinkView, UpdateCompanyBody, country, email, metadata};
 use super::{ListView, PageParams, UrlView, time};
 use crate::error::ApiError;
-use crate::extract::{self, Authed, JsonBody, Object, Param, Patch, Query};
+use crate::extract::{self, Authed, JsonBody, Object, Param, Query};
 use crate::idempotent::{Post, json};
 use crate::state::Http;
 
@@ -272,74 +269,17 @@ fn external_id(metadata: &str) -> Option<String> {
     extract::text("metadata", &external_id, MAX_TITLE).ok()
 }
 
-/// What to change of an account. What belongs to commerce is accepted and ignored.
-#[derive(Deserialize, ToSchema)]
-pub(crate) struct UpdateAccountBody {
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    title: Patch<String>,
-    /// Lower case letters, digits, hyphens.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    route: Patch<String>,
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    description: Patch<String>,
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    target_audience: Patch<String>,
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    affiliate_instructions: Patch<String>,
-    /// Two letters, lower case.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    country: Patch<String>,
-    #[serde(default)]
-    #[schema(value_type = Option<bool>)]
-    send_customer_emails: Patch<bool>,
-    /// Replaces all links.
-    #[serde(default)]
-    #[schema(value_type = Option<Vec<SocialLinkBody>>)]
-    social_links: Patch<Vec<SocialLinkBody>>,
-    /// Replaces the metadata.
-    #[serde(default)]
-    #[schema(value_type = Option<Object>)]
-    metadata: Patch<Object>,
-    #[serde(default)]
-    #[schema(value_type = Option<FileRef>)]
-    logo: Patch<FileRef>,
-    #[serde(default)]
-    #[schema(value_type = Option<FileRef>)]
-    banner_image: Patch<FileRef>,
-}
-
 /// Update an account
 #[utoipa::path(patch, path = "/accounts/{account_id}", operation_id = "accounts.update", tag = "Accounts",
-    params(("account_id" = String, Path)), request_body = UpdateAccountBody,
+    params(("account_id" = String, Path)), request_body = UpdateCompanyBody,
     responses((status = 200, body = AccountView)))]
 pub(crate) async fn update(
     State(http): State<Http>,
     Authed(caller): Authed,
     Param(id): Param,
-    body: JsonBody<UpdateAccountBody>,
+    body: JsonBody<UpdateCompanyBody>,
 ) -> Result<Response, ApiError> {
     let id: CompanyId = extract::id("account_id", &id)?;
-    let body = body.value;
-    let long = |param: &'static str| move |text: String| extract::bounded(param, &text, MAX_TEXT);
-    let patch = CompanyPatch {
-        title: body.title.value().map(|title| extract::text("title", &title, MAX_TITLE)).transpose()?,
-        route: body.route.value().map(route).transpose()?,
-        description: body.description.clearable(long("description"))?,
-        target_audience: body.target_audience.clearable(long("target_audience"))?,
-        affiliate_instructions: body.affiliate_instructions.clearable(long("affiliate_instructions"))?,
-        social_links: body.social_links.value().map(|links| social_links(&links)).transpose()?,
-        send_customer_emails: body.send_customer_emails.value(),
-        metadata: body.metadata.clearable(|object| metadata(&object))?,
-        country: body.country.clearable(|code| country(&code))?,
-        logo: FileRef::patch("logo", body.logo)?,
-        banner: FileRef::patch("banner_image", body.banner_image)?,
-    };
-    let found = Box::pin(http.app.update_company(&caller, id, patch)).await?;
+    let found = Box::pin(http.app.update_company(&caller, id, body.value.patch()?)).await?;
     Ok(json(&view(&http.app, &caller, &found).await?))
 }

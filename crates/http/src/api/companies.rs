@@ -23,7 +23,7 @@ use crate::idempotent::{Post, json};
 use crate::state::Http;
 
 pub(super) const MAX_TITLE: usize = 255;
-pub(super) const MAX_TEXT: usize = 10_000;
+const MAX_TEXT: usize = 10_000;
 const MAX_METADATA_BYTES: usize = 16 << 10;
 const MAX_LINKS: usize = 50;
 const WEBSITES: [&str; 8] =
@@ -234,7 +234,7 @@ pub(crate) async fn list(
     Ok(json(&ListView::of(page, |found| item(&found))))
 }
 
-/// What to change of a company.
+/// What to change of a company, or an account. What belongs to commerce is accepted and ignored.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct UpdateCompanyBody {
     #[serde(default)]
@@ -264,6 +264,10 @@ pub(crate) struct UpdateCompanyBody {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     metadata: Patch<Object>,
+    /// Two letters, lower case (extension).
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    country: Patch<String>,
     /// Null clears it.
     #[serde(default)]
     #[schema(value_type = Option<FileRef>)]
@@ -272,6 +276,25 @@ pub(crate) struct UpdateCompanyBody {
     #[serde(default)]
     #[schema(value_type = Option<FileRef>)]
     banner_image: Patch<FileRef>,
+}
+
+impl UpdateCompanyBody {
+    pub(super) fn patch(self) -> Result<CompanyPatch, ApiError> {
+        let long = |param: &'static str| move |text: String| extract::bounded(param, &text, MAX_TEXT);
+        Ok(CompanyPatch {
+            title: self.title.value().map(|title| extract::text("title", &title, MAX_TITLE)).transpose()?,
+            route: self.route.value().map(route).transpose()?,
+            description: self.description.clearable(long("description"))?,
+            target_audience: self.target_audience.clearable(long("target_audience"))?,
+            affiliate_instructions: self.affiliate_instructions.clearable(long("affiliate_instructions"))?,
+            social_links: self.social_links.value().map(|links| social_links(&links)).transpose()?,
+            send_customer_emails: self.send_customer_emails.value(),
+            metadata: self.metadata.clearable(|object| metadata(&object))?,
+            country: self.country.clearable(|code| country(&code))?,
+            logo: FileRef::patch("logo", self.logo)?,
+            banner: FileRef::patch("banner_image", self.banner_image)?,
+        })
+    }
 }
 
 /// A link to set.
@@ -292,22 +315,7 @@ pub(crate) async fn update(
     body: JsonBody<UpdateCompanyBody>,
 ) -> Result<Response, ApiError> {
     let id: CompanyId = extract::id("id", &id)?;
-    let body = body.value;
-    let long = |param: &'static str| move |text: String| extract::bounded(param, &text, MAX_TEXT);
-    let patch = CompanyPatch {
-        title: body.title.value().map(|title| extract::text("title", &title, MAX_TITLE)).transpose()?,
-        route: body.route.value().map(route).transpose()?,
-        description: body.description.clearable(long("description"))?,
-        target_audience: body.target_audience.clearable(long("target_audience"))?,
-        affiliate_instructions: body.affiliate_instructions.clearable(long("affiliate_instructions"))?,
-        social_links: body.social_links.value().map(|links| social_links(&links)).transpose()?,
-        send_customer_emails: body.send_customer_emails.value(),
-        metadata: body.metadata.clearable(|object| metadata(&object))?,
-        logo: FileRef::patch("logo", body.logo)?,
-        banner: FileRef::patch("banner_image", body.banner_image)?,
-        country: None,
-    };
-    let found = Box::pin(http.app.update_company(&caller, id, patch)).await?;
+    let found = Box::pin(http.app.update_company(&caller, id, body.value.patch()?)).await?;
     Ok(json(&view(&found)))
 }
 
@@ -322,7 +330,7 @@ pub(super) fn route(text: String) -> Result<String, ApiError> {
     Err(ApiError::invalid("route", "route is 1 to 60 lower case letters, digits and hyphens"))
 }
 
-pub(super) fn social_links(links: &[SocialLinkBody]) -> Result<String, ApiError> {
+fn social_links(links: &[SocialLinkBody]) -> Result<String, ApiError> {
     if links.len() > MAX_LINKS {
         return Err(ApiError::invalid("social_links", format!("more than {MAX_LINKS} links")));
     }

@@ -273,19 +273,9 @@ pub(crate) struct ProductBody {
 pub(crate) async fn attach(
     post: Post,
     Param(id): Param,
-    JsonBody { value: body, bytes }: JsonBody<ProductBody>,
+    body: JsonBody<ProductBody>,
 ) -> Result<Response, ApiError> {
-    let id: ExperienceId = extract::id("id", &id)?;
-    let product = product(&body)?;
-    post.once(
-        bytes,
-        move |app, by| async move { app.may_change_experience(&by, Action::AttachExperience, id).await },
-        move |app, by, _| async move {
-            let changed = app.attach_experience(&by, id, product).await?;
-            Ok(view(&app, changed))
-        },
-    )
-    .await
+    set_product(post, &id, body, Action::AttachExperience).await
 }
 
 /// Detach an experience from a product
@@ -295,15 +285,28 @@ pub(crate) async fn attach(
 pub(crate) async fn detach(
     post: Post,
     Param(id): Param,
-    JsonBody { value: body, bytes }: JsonBody<ProductBody>,
+    body: JsonBody<ProductBody>,
 ) -> Result<Response, ApiError> {
-    let id: ExperienceId = extract::id("id", &id)?;
+    set_product(post, &id, body, Action::DetachExperience).await
+}
+
+async fn set_product(
+    post: Post,
+    id: &str,
+    JsonBody { value: body, bytes }: JsonBody<ProductBody>,
+    action: Action,
+) -> Result<Response, ApiError> {
+    let id: ExperienceId = extract::id("id", id)?;
     let product = product(&body)?;
     post.once(
         bytes,
-        move |app, by| async move { app.may_change_experience(&by, Action::DetachExperience, id).await },
+        move |app, by| async move { app.may_change_experience(&by, action, id).await },
         move |app, by, _| async move {
-            let changed = app.detach_experience(&by, id, product).await?;
+            let changed = if action == Action::AttachExperience {
+                app.attach_experience(&by, id, product).await?
+            } else {
+                app.detach_experience(&by, id, product).await?
+            };
             Ok(view(&app, changed))
         },
     )
