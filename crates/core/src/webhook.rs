@@ -147,7 +147,7 @@ pub struct Webhook {
     pub child_events: bool,
     pub disabled_at: Option<Timestamp>,
     pub disabled_reason: Option<DisabledReason>,
-    /// Since when every attempt has failed.
+    /// Since when every attempt at the head of its queue has failed.
     pub failing_since: Option<Timestamp>,
     pub created_at: Timestamp,
 }
@@ -218,9 +218,142 @@ pub fn pause_after(failures: u32, jitter: u8) -> SignedDuration {
     (pause + pause * i32::from(jitter) / 2560).min(LONGEST_PAUSE)
 }
 
+/// How it goes with a webhook's queue. Only the events at its head count: what stepped aside, or was
+/// asked for by a test or a replay, has a schedule of its own and says nothing about the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Health {
+    /// Attempts in a row that failed, also on events that stepped aside since.
+    pub failures: u32,
+    /// Those of them on the event at the head.
+    pub head_attempts: u32,
+    /// Since when every attempt at the head has failed.
+    pub failing_since: Option<Timestamp>,
+    /// The head is not tried before.
+    pub not_before: Option<Timestamp>,
+}
+
+/// What follows from a failure at the head of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadFailed {
+    /// It is tried again then, and the others wait for it.
+    TriedAgain(Timestamp),
+    /// It steps aside and is tried by itself then. The next one has its turn.
+    StepsAside(Timestamp),
+    /// It is given up, and the webhook with it.
+    GivenUp,
+}
+
+impl Health {
+    /// Whether the head may be tried.
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        self.not_before.is_none_or(|at| at <= now)
+    }
+
+    /// The event at the head failed.
+    ///
+    /// Its quick retries follow its own count, whatever failed before. One event that steps aside may be
+    /// poison, so the next one is tried at once; if that one steps aside too, it is the receiver, and
+    /// those behind come ever more rarely. An event that failed once after days of silence is not five
+    /// days of failures: a webhook is given up when the quick retries of an event are used up.
+    pub fn head_failed(&mut self, now: Timestamp, jitter: u8) -> HeadFailed {
+        self.failures = self.failures.saturating_add(1);
+        self.head_attempts += 1;
+        self.failing_since.get_or_insert(now);
+        let again = now + pause_after(self.head_attempts, jitter);
+        if self.head_attempts < QUICK_ATTEMPTS {
+            self.not_before = Some(again);
+            return HeadFailed::TriedAgain(again);
+        }
+        self.head_attempts = 0;
+        if self.has_failed_long_enough(now) {
+            return HeadFailed::GivenUp;
+        }
+        let aside = self.failures / QUICK_ATTEMPTS;
+        self.not_before = (aside > 1).then(|| now + pause_after(QUICK_ATTEMPTS + aside - 2, jitter));
+        HeadFailed::StepsAside(again)
+    }
+
+    /// What the event at the head was about is gone: its failures were its own.
+    pub fn head_skipped(&mut self) {
+        self.failures = self.failures.saturating_sub(self.head_attempts);
+        self.head_attempts = 0;
+        self.not_before = None;
+        if self.failures == 0 {
+            self.failing_since = None;
+        }
+    }
+
+    /// Something that is not at the head arrived: the receiver is there. A head that failed keeps its time.
+    pub fn other_delivered(&mut self) {
+        self.failing_since = None;
+        self.failures = self.head_attempts;
+        if self.head_attempts == 0 {
+            self.not_before = None;
+        }
+    }
+
+    /// Whether there was nothing but failures for [`GIVE_UP_AFTER`].
+    pub fn has_failed_long_enough(&self, now: Timestamp) -> bool {
+        self.failing_since.is_some_and(|since| now.duration_since(since) >= GIVE_UP_AFTER)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_second(secs).expect("a time")
+    }
+
+    #[test]
+    fn every_head_has_the_quick_retries_and_those_behind_a_dead_receiver_come_ever_more_rarely() {
+        let (mut health, mut now, mut waits) = (Health::default(), 0, Vec::new());
+        for _ in 0..6 {
+            for pause in [10, 20, 40] {
+                assert_eq!(health.head_failed(at(now), 0), HeadFailed::TriedAgain(at(now + pause)));
+                assert_eq!(health.not_before, Some(at(now + pause)));
+                now += pause;
+            }
+            assert_eq!(health.head_failed(at(now), 0), HeadFailed::StepsAside(at(now + 80)));
+            let then = health.not_before.map_or(now, Timestamp::as_second);
+            waits.push(then - now);
+            now = then;
+        }
+        assert_eq!(waits, [0, 80, 160, 320, 640, 1280]);
+        assert_eq!(health.failing_since, Some(at(0)));
+    }
+
+    #[test]
+    fn five_days_give_up_when_the_quick_retries_are_used_up() {
+        let days = GIVE_UP_AFTER.as_secs();
+        let mut health = Health { failures: 4, failing_since: Some(at(0)), ..Health::default() };
+        for n in 0..3 {
+            assert!(matches!(health.head_failed(at(days + n), 0), HeadFailed::TriedAgain(_)));
+        }
+        assert_eq!(health.head_failed(at(days + 3), 0), HeadFailed::GivenUp);
+    }
+
+    #[test]
+    fn what_is_gone_takes_its_failures_with_it() {
+        let mut health = Health::default();
+        health.head_failed(at(1), 0);
+        health.head_failed(at(2), 0);
+        health.head_skipped();
+        assert_eq!(health, Health::default());
+    }
+
+    #[test]
+    fn what_arrives_beside_the_queue_leaves_the_heads_schedule_alone() {
+        let mut health = Health::default();
+        health.head_failed(at(1), 0);
+        health.other_delivered();
+        assert_eq!((health.head_attempts, health.not_before), (1, Some(at(11))));
+        assert_eq!(health.failing_since, None);
+        let mut closed = Health { failures: 12, not_before: Some(at(999)), ..Health::default() };
+        closed.other_delivered();
+        assert_eq!(closed, Health::default());
+    }
 
     #[test]
     fn pauses_are_those_of_the_contract_and_grow_to_a_day() {

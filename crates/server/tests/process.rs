@@ -10,4 +10,5 @@ mod process {
     mod metrics;
     mod restore;
     mod server;
+    mod webhooks;
 }

@@ -75,7 +75,7 @@ pub use search_index::Behind;
 pub use signing_keys::{KeyState, SigningKeyRow};
 pub use team::TeamFilter;
 pub use users::{NewUser, Profile, ProfileOverride, UserPatch};
-pub use webhook_queue::{Delivery, Health, Lease, NewRun, Progress, Run};
+pub use webhook_queue::{Delivery, Lease, NewRun, Progress, Run};
 pub use webhooks::{Happened, SealedSecrets, WebhookPatch};
 pub use writer::WriteFuture;
 

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use hallpass_core::channel::ChannelId;
 use hallpass_core::entity::Message;
 use hallpass_core::id::{CompanyId, WebhookDeliveryId, WebhookId};
-use hallpass_core::webhook::{DeliveryState, EventType};
+use hallpass_core::webhook::{DeliveryState, EventType, Health};
 use jiff::Timestamp;
 
 use crate::conn::{Conn, Tx, dialect, on};
@@ -55,7 +55,7 @@ const QUEUED: &str = concat!(
      WHERE s.not_before <= $1 AND (s.lease_until <= $1 OR s.lease_owner = $2) LIMIT $3"
 );
 const DUE: &str = "SELECT webhook_id FROM webhook_states
-     WHERE due_at <= $1 AND not_before <= $1 AND (lease_until <= $1 OR lease_owner = $2)
+     WHERE due_at <= $1 AND (lease_until <= $1 OR lease_owner = $2)
      ORDER BY due_at LIMIT $3";
 const OLDEST: &str = concat!(
     queued!(""),
@@ -66,11 +66,12 @@ const OLDEST: &str = concat!(
 const DEPTH: &str = "SELECT CAST(COALESCE(SUM(COALESCE(page.to_seq - page.from_seq, 0) + 1), 0) AS BIGINT)
      FROM (SELECT from_seq, to_seq FROM webhook_runs ORDER BY n LIMIT 10000) AS page";
 const LEASE: &str = "UPDATE webhook_states SET lease_owner = $2, lease_until = $3
-     WHERE webhook_id = $1 AND (lease_until <= $4 OR lease_owner = $2) AND not_before <= $4
-     RETURNING failures, head_attempts, failing_since";
+     WHERE webhook_id = $1 AND (lease_until <= $4 OR lease_owner = $2) AND (not_before <= $4 OR due_at <= $4)
+     RETURNING failures, head_attempts, failing_since, not_before";
 const HOLD: &str = "UPDATE webhook_states SET lease_until = $3 WHERE webhook_id = $1 AND lease_owner = $2
      RETURNING webhook_id";
-// After the lease's row is held, so that whoever made a delivery due meanwhile is seen.
+// After the lease's row is held, so that whoever made a delivery due meanwhile is seen. What somebody
+// asked for is due whatever else waits.
 const SETTLE: &str = concat!(
     "UPDATE webhook_states SET failures = $2, head_attempts = $3, failing_since = $4,
          not_before = CASE WHEN not_before = ",
@@ -78,14 +79,16 @@ const SETTLE: &str = concat!(
     " THEN not_before ELSE $5 END,
          due_at = CASE WHEN not_before = ",
     never!(),
-    " THEN due_at ELSE COALESCE((SELECT MIN(d.next_at) FROM webhook_deliveries d
-             WHERE d.webhook_id = $1 AND d.state = 'waiting'), ",
+    " THEN due_at ELSE COALESCE((
+             SELECT CASE WHEN earliest.due BETWEEN 1 AND $6 THEN $6 ELSE earliest.due END
+             FROM (SELECT MIN(d.next_at) AS due FROM webhook_deliveries d
+                 WHERE d.webhook_id = $1 AND d.state = 'waiting') AS earliest), ",
     never!(),
     ") END
      WHERE webhook_id = $1"
 );
 const URGE: &str = concat!(
-    "UPDATE webhook_states SET due_at = 0, not_before = 0 WHERE webhook_id = $1 AND not_before < ",
+    "UPDATE webhook_states SET due_at = 0 WHERE webhook_id = $1 AND not_before < ",
     never!(),
     " RETURNING webhook_id"
 );
@@ -211,17 +214,6 @@ pub struct Delivery {
     pub next_at: Option<Timestamp>,
 }
 
-/// How it goes with a webhook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Health {
-    /// Attempts in a row that failed.
-    pub failures: u32,
-    /// Those of them on the event at the head.
-    pub head_attempts: u32,
-    /// Since when nothing has succeeded.
-    pub failing_since: Option<Timestamp>,
-}
-
 /// A lease of a webhook.
 #[derive(Clone, Debug)]
 pub struct Lease {
@@ -238,8 +230,8 @@ pub struct Progress {
     pub lease_until: Option<Timestamp>,
     /// How it goes.
     pub health: Health,
-    /// Nothing is attempted before.
-    pub not_before: Option<Timestamp>,
+    /// What stepped aside is not tried before.
+    pub aside_from: Option<Timestamp>,
     /// The log's new lines, and those that changed.
     pub deliveries: Vec<Delivery>,
     /// Runs that are through.
@@ -439,25 +431,26 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes a webhook's lease until `until`, if it is free and something may be attempted.
+    /// Takes a webhook's lease until `until`, if it is free and something may be attempted: the head of
+    /// the queue, or something beside it.
     pub async fn lease_webhook(
         &mut self,
         lease: &Lease,
         until: Timestamp,
         now: Timestamp,
     ) -> Result<Option<Health>, StoreError> {
-        let row: Option<(i64, i64, Option<i64>)> = on!(self.0, c => sqlx::query_as(LEASE)
+        let row: Option<(i64, i64, Option<i64>, i64)> = on!(self.0, c => sqlx::query_as(LEASE)
             .bind(lease.webhook.to_string()).bind(&lease.owner).bind(until.as_millisecond())
             .bind(now.as_millisecond()).fetch_optional(c).await)?;
-        row.map(|(failures, head_attempts, since)| {
-            let since = since
-                .map(|at| time("webhook_states", "failing_since", &lease.webhook.to_string(), at))
-                .transpose()?;
+        row.map(|(failures, head_attempts, since, not_before)| {
+            let id = lease.webhook.to_string();
             let count = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
+            let at = |column, at| time("webhook_states", column, &id, at);
             Ok(Health {
                 failures: count(failures),
                 head_attempts: count(head_attempts),
-                failing_since: since,
+                failing_since: since.map(|since| at("failing_since", since)).transpose()?,
+                not_before: (not_before > 0).then(|| at("not_before", not_before)).transpose()?,
             })
         })
         .transpose()
@@ -486,7 +479,8 @@ impl Tx {
         on!(self.0, c => sqlx::query(SETTLE)
             .bind(&id).bind(i64::from(did.health.failures)).bind(i64::from(did.health.head_attempts))
             .bind(did.health.failing_since.map(Timestamp::as_millisecond))
-            .bind(did.not_before.map_or(0, Timestamp::as_millisecond)).execute(c).await.map(drop))?;
+            .bind(did.health.not_before.map_or(0, Timestamp::as_millisecond))
+            .bind(did.aside_from.map_or(0, Timestamp::as_millisecond)).execute(c).await.map(drop))?;
         Ok(true)
     }
 
@@ -514,7 +508,7 @@ impl Tx {
         Ok(done.is_some())
     }
 
-    /// Has a webhook worked for at once, whatever failed before; `false` if it is switched off.
+    /// Has a webhook worked for at once, for something beside its queue; `false` if it is switched off.
     pub async fn urge_webhook(&mut self, id: WebhookId) -> Result<bool, StoreError> {
         let done: Option<String> =
             on!(self.0, c => sqlx::query_scalar(URGE).bind(id.to_string()).fetch_optional(c).await)?;

@@ -2,12 +2,17 @@
 //!
 //! 1. What happens is put into the queues of those who are told in the transaction in which it happens
 //!    ([`told`]).
-//! 2. A dispatcher works through the queues, one node per endpoint ([`dispatch`]).
+//! 2. A dispatcher has the queues worked through, one node per endpoint ([`dispatch`]): a [`worker`] reads
+//!    from the [`queue`], makes an [`attempt`], and draws the [`outcome`].
 //! 3. What is told is rendered when it is sent, from what is there then ([`payload`]).
 
+mod attempt;
 mod dispatch;
+mod outcome;
 pub(crate) mod payload;
+mod queue;
 pub(crate) mod told;
+mod worker;
 
 use std::sync::Arc;
 
@@ -32,6 +37,7 @@ use crate::reactions::ReactionWithUser;
 use crate::{App, Ticket};
 
 pub(crate) use dispatch::Dispatcher;
+use outcome::ASKED;
 pub(crate) use payload::Subject;
 
 /// The most webhooks of one company.
@@ -385,8 +391,7 @@ impl App {
             status: None,
             error: None,
             attempted_at: None,
-            // Ahead of everything else that waits.
-            next_at: Some(Timestamp::UNIX_EPOCH),
+            next_at: Some(ASKED),
         };
         self.store
             .write((id, delivery.clone()), |(id, delivery), tx| {
@@ -397,7 +402,7 @@ impl App {
             })
             .await?;
         self.hooks.wake();
-        Ok(delivery)
+        Ok(shown(delivery, true, at))
     }
 
     /// A webhook's delivery log, newest first.
@@ -415,8 +420,10 @@ impl App {
         let plan =
             page.plan(self, "webhooks.deliveries", webhook.company, &[&filter], (Direction::Desc, 100))?;
         let key = |delivery: &WebhookDelivery| Key { at: delivery.id.millis(), id: delivery.id.to_string() };
+        let (enabled, now) = (webhook.enabled, self.clock.now());
         plan.fetch(self, key, |scan| async move {
-            self.store.read().await?.list_webhook_deliveries(id, &scan).await
+            let lines = self.store.read().await?.list_webhook_deliveries(id, &scan).await?;
+            Ok(lines.into_iter().map(|line| shown(line, enabled, now)).collect())
         })
         .await
     }
@@ -441,21 +448,21 @@ impl App {
                     if tx.find_webhook_delivery(*id, *delivery).await?.is_none() {
                         return Err(absent);
                     }
+                    if !tx.urge_webhook(*id).await? {
+                        return Err(switched_off());
+                    }
                     if !tx.replay_webhook_delivery(*id, *delivery).await? {
                         return Err(AppError::conflict(
                             "delivery_not_replayable",
                             "this delivery is being tried already, or is none",
                         ));
                     }
-                    if !tx.urge_webhook(*id).await? {
-                        return Err(switched_off());
-                    }
                     tx.find_webhook_delivery(*id, *delivery).await?.ok_or(absent)
                 })
             })
             .await?;
         self.hooks.wake();
-        Ok(replayed)
+        Ok(shown(replayed, true, self.clock.now()))
     }
 
     /// A webhook as it is worked for, by cache.
@@ -478,6 +485,13 @@ impl App {
         self.hooks.live.put(id, Arc::clone(&live), rev, [&change; 3]);
         Ok(Some(live))
     }
+}
+
+/// A line of the log as it is shown: what is due is tried now, and nothing is tried while the webhook is
+/// off.
+fn shown(mut line: WebhookDelivery, enabled: bool, now: Timestamp) -> WebhookDelivery {
+    line.next_at = line.next_at.filter(|_| enabled).map(|at| at.max(now));
+    line
 }
 
 fn switched_off() -> AppError {

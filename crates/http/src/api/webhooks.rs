@@ -39,7 +39,8 @@ pub(crate) struct WebhookListItem {
     /// Ours, beyond the contract: `by_hand`, `gone` (the receiver answered 410), or `failing` (nothing but
     /// failures for five days).
     disabled_reason: Option<&'static str>,
-    /// Ours, beyond the contract: since when every attempt has failed.
+    /// Ours, beyond the contract: since when every event of the queue has failed. Tests and replays do not
+    /// count.
     failing_since: Option<String>,
 }
 
@@ -88,6 +89,7 @@ pub(crate) struct DeliveryView {
     #[schema(format = DateTime)]
     created_at: String,
     last_attempt_at: Option<String>,
+    /// None if there is none to come, or none while the webhook is switched off.
     next_attempt_at: Option<String>,
 }
 
@@ -135,8 +137,7 @@ fn delivery_view(delivery: &WebhookDelivery) -> DeliveryView {
         error: delivery.error.clone(),
         created_at: time(happened),
         last_attempt_at: delivery.attempted_at.map(time),
-        // What is ahead of everything is due since it was asked for.
-        next_attempt_at: delivery.next_at.map(|at| time(at.max(happened))),
+        next_attempt_at: delivery.next_at.map(time),
     }
 }
 

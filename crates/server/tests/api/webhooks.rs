@@ -1,6 +1,7 @@
 //! Webhooks as a resource: made, shown, changed, deleted. What is delivered is in `tests/webhooks`.
 
 use hallpass_testkit::TestServer;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 async fn make(server: &TestServer, key: &str, body: Value) -> Value {
@@ -49,6 +50,25 @@ async fn a_webhook_lives_and_dies() {
     key.get(&path).await.refused(404, "not_found");
     key.delete(&path).await.refused(404, "not_found");
     assert_eq!(key.get("/webhooks").await.ok()["data"], json!([]));
+}
+
+/// No `events`, or null, is the contract's two; an empty list is none at all.
+#[tokio::test]
+async fn no_events_named_is_not_an_empty_list() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let two = json!(["chat.message.created", "chat.reaction.created"]);
+    for (events, want) in [(None, two.clone()), (Some(Value::Null), two), (Some(json!([])), json!([]))] {
+        let mut body = json!({ "url": "https://a.test/" });
+        if let Some(events) = events {
+            body["events"] = events;
+        }
+        let made = make(&server, &acme.key, body).await;
+        assert_eq!(made["events"], want);
+        let path = format!("/webhooks/{}", made["id"].as_str().unwrap());
+        assert_eq!(acme.as_key().patch(&path, json!({ "events": null })).await.ok()["events"], want);
+        assert_eq!(acme.as_key().patch(&path, json!({ "events": [] })).await.ok()["events"], json!([]));
+    }
 }
 
 #[tokio::test]
@@ -124,6 +144,7 @@ async fn a_company_has_at_most_fifty() {
     let key = acme.as_key();
     for n in 0..50 {
         make(&server, &acme.key, json!({ "url": format!("https://a.test/{n}"), "enabled": false })).await;
+        server.clock.advance(SignedDuration::from_millis(1));
     }
     let refused = key.post("/webhooks", json!({ "url": "https://a.test/" })).await;
     refused.refused(409, "too_many_webhooks");
@@ -135,7 +156,8 @@ async fn a_company_has_at_most_fifty() {
         let Some(cursor) = page["page_info"]["end_cursor"].as_str() else { break };
         after = format!("&after={cursor}");
     }
-    assert_eq!(listed.len(), 50);
+    let newest_first: Vec<Value> = (0..50).rev().map(|n| json!(format!("https://a.test/{n}"))).collect();
+    assert_eq!(listed, newest_first);
     let id = key.get("/webhooks?first=1").await.ok()["data"][0]["id"].as_str().unwrap().to_owned();
     key.delete(&format!("/webhooks/{id}")).await.ok();
     make(&server, &acme.key, json!({ "url": "https://a.test/" })).await;

@@ -1,14 +1,22 @@
 //! Several nodes, and nodes that die in the middle.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use hallpass_outbound::{Outbound, Policy};
 use hallpass_testkit::{Engine, Setup, TestServer};
 use jiff::SignedDuration;
 
 use super::receiver::{Receiver, Reply, log};
 
 const CREATED: [&str; 1] = ["chat.message.created"];
+
+/// A server that waits for answers longer than any test.
+fn patient() -> Setup {
+    let outbound = Outbound::new(Policy::with_loopback(), "test").with_patience(Duration::from_mins(10));
+    Setup { outbound, ..Setup::default() }
+}
 
 /// How often each delivery came.
 fn times(receiver: &Receiver) -> HashMap<String, usize> {
@@ -31,16 +39,17 @@ async fn two_nodes_deliver_each_event_once() {
         receiver.subscribe(&acme.as_key(), &CREATED).await;
     }
     let (_, ann) = acme.member("ann").await;
+    let sent = AtomicBool::new(false);
     let sending = async {
         for n in 0..100 {
             let node = if n % 2 == 0 { &server } else { &other };
             node.actor(&ann.bearer).say(&channel, &n.to_string()).await.ok();
         }
+        sent.store(true, Ordering::SeqCst);
     };
     let delivering = async |node: &TestServer| {
-        for _ in 0..40 {
+        while !sent.load(Ordering::SeqCst) {
             node.app.deliver_webhooks().await.unwrap();
-            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     tokio::join!(sending, delivering(&server), delivering(&other));
@@ -55,7 +64,7 @@ async fn two_nodes_deliver_each_event_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_dead_node_had_under_way_goes_out_again_under_the_same_id() {
-    let server = TestServer::start().await;
+    let server = TestServer::with(patient()).await;
     let acme = server.company("acme").await;
     let (_, channel) = acme.channel("General", true).await;
     let receiver = Receiver::that(|got| match got.content() {
@@ -69,9 +78,7 @@ async fn what_a_dead_node_had_under_way_goes_out_again_under_the_same_id() {
     }
     let dying = server.app.clone();
     let task = tokio::spawn(async move { dying.deliver_webhooks().await });
-    while receiver.got().len() < 8 {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    receiver.reached(8).await;
     // As by `kill -9`: nothing of it is written.
     task.abort();
     let _aborted = task.await;
@@ -98,13 +105,8 @@ async fn a_node_that_cannot_read_the_authority_log_sends_nothing() {
     receiver.subscribe(&acme.as_key(), &CREATED).await;
     acme.as_key().say(&channel, "hello").await.ok();
     server.stop_background();
-    tokio::time::timeout(Duration::from_secs(5), async {
-        while server.app.is_ready() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await
-    .unwrap();
+    server.clock.leap(Duration::from_secs(2));
+    assert!(!server.app.is_ready());
     let _gives_up = server.app.deliver_webhooks().await;
     assert!(receiver.got().is_empty());
     server.app.authority().refresh().await.unwrap();
@@ -114,7 +116,7 @@ async fn a_node_that_cannot_read_the_authority_log_sends_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn by_itself_it_delivers_soon_and_stops_when_told() {
-    let server = TestServer::with(Setup { dispatch: true, ..Setup::default() }).await;
+    let server = TestServer::with(Setup { dispatch: true, ..patient() }).await;
     let acme = server.company("acme").await;
     let (_, channel) = acme.channel("General", true).await;
     let receiver = Receiver::start().await;
@@ -122,20 +124,12 @@ async fn by_itself_it_delivers_soon_and_stops_when_told() {
     for n in 0..5 {
         acme.as_key().say(&channel, &n.to_string()).await.ok();
     }
-    let within = async |count: usize| {
-        tokio::time::timeout(Duration::from_secs(5), async {
-            while receiver.got().len() < count {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        })
-        .await
-        .expect("it delivers");
-    };
-    within(5).await;
+    receiver.reached(5).await;
     receiver.now(|_| Reply::Silence);
     acme.as_key().say(&channel, "hangs").await.ok();
-    within(6).await;
-    tokio::time::timeout(Duration::from_millis(500), server.app.stop_webhooks()).await.expect("at once");
+    receiver.reached(6).await;
+    // Well before anybody's patience runs out.
+    tokio::time::timeout(Duration::from_secs(30), server.app.stop_webhooks()).await.expect("it stops");
     // What was under way is tried again after the start; it failed nobody.
     let log = log(&acme.as_key(), &hook).await;
     assert_eq!(log.len(), 5, "{log:#?}");

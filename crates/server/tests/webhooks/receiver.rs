@@ -1,4 +1,7 @@
 //! A receiver on this machine, as well-behaved as it is told to be.
+//!
+//! `tls/` holds a certificate for 127.0.0.1 that signed itself, valid for a century, and its key: made
+//! with `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256`.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -7,9 +10,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hallpass_testkit::{Actor, contract};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+/// A certificate for this machine that nobody vouches for.
+pub(crate) const UNTRUSTED: &[u8] = include_bytes!("tls/certificate.der");
+/// How long a test waits for what must come, before it calls it missing.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One request that came.
 #[derive(Clone, Debug)]
@@ -36,12 +48,14 @@ impl Got {
 }
 
 /// What it does with a request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Reply {
     Status(u16),
+    /// A status, with these words in it and in the body.
+    Echo(u16, String),
     /// To a place where nobody should be sent.
     Redirect,
-    /// Never.
+    /// None, until the receiver is told otherwise.
     Silence,
     /// A status, and then the connection breaks off.
     BreakOff,
@@ -54,8 +68,10 @@ pub(crate) enum Reply {
 type Rule = Box<dyn Fn(&Got) -> Reply + Send + Sync>;
 
 struct Shared {
-    got: Mutex<Vec<Got>>,
+    got: watch::Sender<Vec<Got>>,
     rule: Mutex<Rule>,
+    /// Counts the rules there were: who is silent is so as long as its rule holds.
+    rules: watch::Sender<usize>,
     connections: AtomicUsize,
 }
 
@@ -73,18 +89,46 @@ impl Receiver {
     }
 
     pub(crate) async fn that(rule: impl Fn(&Got) -> Reply + Send + Sync + 'static) -> Self {
+        Self::listen(rule, None).await
+    }
+
+    /// One that speaks TLS, with a certificate that nobody vouches for.
+    pub(crate) async fn untrusted() -> Self {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let key = PrivateKeyDer::try_from(include_bytes!("tls/key.der").as_slice()).unwrap();
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![UNTRUSTED.into()], key)
+            .unwrap();
+        Self::listen(|_| Reply::Status(200), Some(TlsAcceptor::from(Arc::new(config)))).await
+    }
+
+    async fn listen(rule: impl Fn(&Got) -> Reply + Send + Sync + 'static, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
-            got: Mutex::new(Vec::new()),
+            got: watch::Sender::new(Vec::new()),
             rule: Mutex::new(Box::new(rule)),
+            rules: watch::Sender::new(0),
             connections: AtomicUsize::new(0),
         });
         let serving = Arc::clone(&shared);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 serving.connections.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(serve(stream, Arc::clone(&serving)));
+                let (serving, tls) = (Arc::clone(&serving), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => serve(stream, serving).await,
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, serving).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         Self { address, shared }
@@ -92,6 +136,14 @@ impl Receiver {
 
     pub(crate) fn now(&self, rule: impl Fn(&Got) -> Reply + Send + Sync + 'static) {
         *self.shared.rule.lock().unwrap() = Box::new(rule);
+        self.shared.rules.send_modify(|rules| *rules += 1);
+    }
+
+    /// Returns when so many requests came.
+    pub(crate) async fn reached(&self, count: usize) {
+        let mut got = self.shared.got.subscribe();
+        let came = tokio::time::timeout(PATIENCE, got.wait_for(|got| got.len() >= count)).await;
+        assert!(came.is_ok(), "{} of {count} came", self.got().len());
     }
 
     pub(crate) fn url(&self) -> String {
@@ -99,7 +151,7 @@ impl Receiver {
     }
 
     pub(crate) fn got(&self) -> Vec<Got> {
-        self.shared.got.lock().unwrap().clone()
+        self.shared.got.borrow().clone()
     }
 
     pub(crate) fn contents(&self) -> Vec<String> {
@@ -128,19 +180,24 @@ pub(crate) async fn log(actor: &Actor<'_>, webhook: &str) -> Vec<Value> {
     page["data"].as_array().unwrap().clone()
 }
 
-async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, shared: Arc<Shared>) {
     let mut buffer = Vec::new();
     while let Some(got) = read(&mut stream, &mut buffer).await {
         contract::check_webhook(&got.body);
-        shared.got.lock().unwrap().push(got.clone());
+        let mut rules = shared.rules.subscribe();
+        shared.got.send_modify(|all| all.push(got.clone()));
         let reply = (shared.rule.lock().unwrap())(&got);
         let answer = match reply {
             Reply::Status(status) => format!("HTTP/1.1 {status} X\r\ncontent-length: 2\r\n\r\nok"),
+            Reply::Echo(status, words) => {
+                let length = words.len();
+                format!("HTTP/1.1 {status} {words}\r\ncontent-length: {length}\r\n\r\n{words}")
+            }
             Reply::Redirect => {
                 "HTTP/1.1 307 X\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n".into()
             }
             Reply::Silence => {
-                tokio::time::sleep(Duration::from_mins(1)).await;
+                let _changed = rules.changed().await;
                 return;
             }
             Reply::BreakOff => {
@@ -163,7 +220,7 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Got> {
+async fn read(stream: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8>) -> Option<Got> {
     let mut chunk = [0; 4 << 10];
     loop {
         if let Some(end) = buffer.windows(4).position(|part| part == b"\r\n\r\n") {

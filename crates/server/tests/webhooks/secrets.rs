@@ -1,10 +1,15 @@
 //! Signatures and what makes them.
 
+use std::collections::HashSet;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use hallpass_app::webhooks::WebhookSecret;
 use hallpass_testkit::TestServer;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::receiver::Receiver;
+use super::receiver::{Receiver, Reply, log, subscribe};
 
 /// HMAC-SHA256 by the book (RFC 2104), so that the tests do not ask the code that they test.
 pub(crate) fn hmac_sha256_base64(key: &[u8], text: &[u8]) -> String {
@@ -52,6 +57,19 @@ async fn for_a_day_both_secrets_sign() {
         signed.push((got.is_signed_by(&first), got.is_signed_by(&second)));
     }
     assert_eq!(signed, [(true, true), (true, true), (false, true)]);
+
+    // Twice within the day: only the newest two are alive.
+    let rotate = async || {
+        let rotated = key.post(&format!("/webhooks/{webhook}/rotate_secret"), json!({})).await.ok();
+        rotated["webhook_secret"].as_str().unwrap().to_owned()
+    };
+    let (third, fourth) = (rotate().await, rotate().await);
+    key.say(&channel, "signed").await.ok();
+    server.app.deliver_webhooks().await.unwrap();
+    let got = receiver.got().pop().unwrap();
+    let by = [&second, &third, &fourth].map(|secret| got.is_signed_by(secret));
+    assert_eq!(by, [false, true, true]);
+    assert_eq!(got.headers["webhook-signature"].split(' ').count(), 2);
 }
 
 #[tokio::test]
@@ -98,4 +116,104 @@ async fn secrets_are_shown_once_and_rest_sealed() {
     assert_eq!(again.body["error"]["code"].as_str().map(str::is_empty), Some(false));
     let all: Value = key.get("/webhooks").await.ok();
     assert_eq!(all["data"].as_array().unwrap().len(), 2);
+}
+
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Threat 15 for webhooks: what signs, what is signed, and what a URL carries.
+#[tokio::test]
+async fn threat_15_secrets_and_signatures_are_in_no_log_error_delivery_log_or_debug_output() {
+    let captured = Captured::default();
+    let writer = captured.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let key = acme.as_key();
+    let (_, channel) = acme.channel("General", true).await;
+    // It says what it heard, as receivers that fail do.
+    let receiver = Receiver::that(|got| Reply::Echo(500, got.headers["webhook-signature"].clone())).await;
+    let planted = "PlantedInTheUrl";
+    let url = |host: &str| format!("{host}?token={planted}");
+    let events = ["chat.message.created"];
+    let (hook, first) = subscribe(&key, &url(&receiver.url()), &events).await;
+    let mut hooks = vec![hook.clone()];
+    for host in [
+        "http://127.0.0.1:1/closed",
+        "https://10.0.0.1/private",
+        "https://nowhere.invalid/",
+        &format!("https://{}/no-tls", receiver.address),
+    ] {
+        hooks.push(subscribe(&key, &url(host), &events).await.0);
+    }
+    let rotated = key.post(&format!("/webhooks/{hook}/rotate_secret"), json!({})).await.ok();
+    let second = rotated["webhook_secret"].as_str().unwrap().to_owned();
+    let words = "PlantedInTheMessage";
+    key.say(&channel, words).await.ok();
+    server.app.deliver_webhooks().await.unwrap();
+    key.post(&format!("/webhooks/{hook}/test"), json!({ "event": events[0] })).await.ok();
+    receiver.now(|_| Reply::Status(200));
+    server.clock.advance(SignedDuration::from_secs(10));
+    server.app.deliver_webhooks().await.unwrap();
+    // Switched off, which the operator hears of.
+    receiver.now(|got| Reply::Echo(410, got.headers["webhook-signature"].clone()));
+    key.say(&channel, words).await.ok();
+    server.app.deliver_webhooks().await.unwrap();
+
+    let mut heard = Vec::new();
+    for hook in &hooks {
+        heard.push(json!(log(&key, hook).await).to_string());
+    }
+    for secret in [&first, &second, &acme.key] {
+        for body in [
+            json!({ "url": format!("https://user:{secret}@a.test/") }),
+            json!({ "url": secret }),
+            json!({ "url": "https://a.test/", "events": [secret] }),
+            json!({ "url": "https://a.test/", "api_version": secret }),
+            json!({ "url": "https://a.test/", "resource_id": secret }),
+            json!({ "url": "https://a.test/", "enabled": secret }),
+        ] {
+            let refused = key.post("/webhooks", body).await;
+            assert!((400..500).contains(&refused.status));
+            heard.push(refused.text);
+        }
+        heard.push(key.post(&format!("/webhooks/{hook}/test"), json!({ "event": secret })).await.text);
+        heard.push(key.get(&format!("/webhooks/{secret}/deliveries")).await.text);
+        heard.push(key.post(&format!("/webhooks/{hook}/deliveries/{secret}/replay"), json!({})).await.text);
+    }
+    let secret = WebhookSecret::parse(&first).unwrap();
+    heard.push(format!("{secret:?} {:?}", secret.signer()));
+    drop(guard);
+
+    let lines = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    assert!(lines.contains("a webhook was switched off"), "nothing was captured");
+    let signatures: HashSet<String> = receiver
+        .got()
+        .iter()
+        .flat_map(|got| got.headers["webhook-signature"].split(' ').map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    assert!(signatures.len() > 4, "{signatures:?}");
+    let parts = |text: &String| text.rsplit_once([',', '_']).unwrap().1.get(..24).unwrap().to_owned();
+    let secrets = [&first, &second, &acme.key].into_iter().chain(&signatures).map(parts);
+    for secret in secrets.chain([words.to_owned(), planted.to_owned()]) {
+        assert!(!lines.contains(&secret), "{secret} in a log line");
+        for text in &heard {
+            assert!(!text.contains(&secret), "{secret} in {text}");
+        }
+    }
 }

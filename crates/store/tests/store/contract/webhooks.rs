@@ -1,6 +1,6 @@
 use hallpass_core::id::{WebhookDeliveryId, WebhookId};
-use hallpass_core::webhook::{DeliveryState, DisabledReason, EventType, Webhook};
-use hallpass_store::{Delivery, Happened, Health, Lease, NewRun, Progress, StoreError, WebhookPatch};
+use hallpass_core::webhook::{DeliveryState, DisabledReason, EventType, Health, Webhook};
+use hallpass_store::{Delivery, Happened, Lease, NewRun, Progress, StoreError, WebhookPatch};
 
 use crate::fixtures::*;
 
@@ -14,6 +14,7 @@ on_both! {
     messages_of_events_are_found,
     a_lease_is_one_owners,
     progress_is_written_under_the_lease_alone,
+    what_is_beside_the_queue_is_due_at_its_own_time,
     deliveries_are_logged_and_replayed,
     old_things_are_pruned,
     the_queue_is_measured,
@@ -270,8 +271,13 @@ async fn progress_is_written_under_the_lease_alone(db: &Db) {
     let waits = db.read().await.list_webhook_runs(hook(1), 10).await.unwrap();
     let did = Progress {
         lease_until: None,
-        health: Health { failures: 5, head_attempts: 1, failing_since: Some(at(3)) },
-        not_before: Some(at(50)),
+        health: Health {
+            failures: 5,
+            head_attempts: 1,
+            failing_since: Some(at(3)),
+            not_before: Some(at(50)),
+        },
+        aside_from: None,
         deliveries: vec![
             delivery(1, DeliveryState::Delivered, None),
             delivery(2, DeliveryState::Waiting, Some(60)),
@@ -297,7 +303,7 @@ async fn progress_is_written_under_the_lease_alone(db: &Db) {
     assert_eq!(shown.failing_since, Some(at(3)));
     assert_eq!(db.read().await.list_due_webhooks("them", at(60), 10).await.unwrap(), [hook(1)]);
     assert_eq!(db.read().await.list_due_webhooks("them", at(59), 10).await.unwrap(), []);
-    // The lease is given back, but nothing is attempted before its time.
+    // The lease is given back, but the head is not tried before its time.
     assert_eq!(db.read().await.list_queued_webhooks("them", at(49), None, 10).await.unwrap(), []);
     assert_eq!(db.read().await.list_queued_webhooks("them", at(50), None, 10).await.unwrap(), [hook(1)]);
     let early = lease(1, "them");
@@ -305,6 +311,48 @@ async fn progress_is_written_under_the_lease_alone(db: &Db) {
     let then = lease(1, "them");
     let health = commit!(db, then, tx => tx.lease_webhook(then, at(100), at(50))).unwrap();
     assert_eq!((health.failures, health.head_attempts, health.failing_since), (5, 1, Some(at(3))));
+    assert_eq!(health.not_before, Some(at(50)));
+}
+
+async fn what_is_beside_the_queue_is_due_at_its_own_time(db: &Db) {
+    let acme = db.acme().await;
+    add(db, new_webhook(1, acme)).await;
+    let advance = async |aside_from: Option<i64>, next: i64| {
+        let mine = lease(1, "me");
+        commit!(db, mine, tx => tx.lease_webhook(mine, at(1), at(0)));
+        let did = Progress {
+            health: Health { not_before: Some(at(500)), ..Health::default() },
+            aside_from: aside_from.map(at),
+            deliveries: vec![delivery(1, DeliveryState::Waiting, Some(next))],
+            ..Progress::default()
+        };
+        let data = (lease(1, "me"), did);
+        db.store.write(data, |(lease, did), tx| Box::pin(tx.advance_webhook(lease, did))).await.unwrap()
+    };
+    let due = async |n| !db.read().await.list_due_webhooks("them", at(n), 10).await.unwrap().is_empty();
+    commit!(db, tx => tx.enable_webhook(hook(1)));
+    assert!(advance(None, 60).await);
+    assert!(!due(59).await && due(60).await, "whatever the head waits for");
+    let beside = lease(1, "them");
+    assert!(commit!(db, beside, tx => tx.lease_webhook(beside, at(61), at(60))).is_some());
+    let later = lease(1, "me");
+    commit!(db, later, tx => tx.lease_webhook(later, at(90), at(70)));
+    assert!(advance(Some(500), 60).await);
+    assert!(!due(499).await && due(500).await, "it waits for the head");
+    assert!(advance(Some(500), 600).await);
+    assert!(!due(599).await && due(600).await, "and for its own time");
+    // Asked for, it waits for nothing.
+    let id = delivery(1, DeliveryState::Waiting, None).id;
+    assert!(commit!(db, tx => tx.urge_webhook(hook(1))));
+    assert!(commit!(db, tx => tx.replay_webhook_delivery(hook(1), id)));
+    assert!(due(0).await);
+    let mine = lease(1, "me");
+    let health = commit!(db, mine, tx => tx.lease_webhook(mine, at(1), at(0))).unwrap();
+    assert_eq!(health.not_before, Some(at(500)), "the head keeps its time");
+    let did = Progress { health, aside_from: Some(at(500)), ..Progress::default() };
+    let data = (lease(1, "me"), did);
+    assert!(db.store.write(data, |(lease, did), tx| Box::pin(tx.advance_webhook(lease, did))).await.unwrap());
+    assert!(due(0).await);
 }
 
 async fn deliveries_are_logged_and_replayed(db: &Db) {
