@@ -44,6 +44,7 @@ impl Worker<'_> {
             }
             Outcome::NothingToTell => {
                 skip(&mut entry);
+                entry.attempts = self.health.head_attempts;
                 self.health.head_skipped();
             }
             Outcome::Failed { status, why } => {
@@ -67,6 +68,10 @@ impl Worker<'_> {
             HeadFailed::TriedAgain(at) => {
                 entry.state = DeliveryState::Retrying;
                 entry.next_at = Some(at);
+                if let Some((_, seq)) = entry.place {
+                    // So that it is known as the head if it is gone by then.
+                    self.done.shortened = Some((mark.run, seq));
+                }
             }
             HeadFailed::StepsAside(at) => {
                 entry.state = DeliveryState::Waiting;
@@ -159,7 +164,7 @@ impl Worker<'_> {
 /// The status by which a receiver says that it wants nothing more.
 const GONE: u16 = 410;
 
-fn skip(entry: &mut Delivery) {
+pub(super) fn skip(entry: &mut Delivery) {
     entry.state = DeliveryState::Skipped;
     entry.error = Some("what it was about is gone".to_owned());
 }

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use hallpass_core::channel::ChannelId;
 use hallpass_core::entity::Message;
 use hallpass_core::id::WebhookDeliveryId;
-use hallpass_core::webhook::EventType;
+use hallpass_core::webhook::{DeliveryState, EventType};
 use hallpass_store::{Delivery, Run};
 use hallpass_token::sha256;
 use jiff::Timestamp;
 
+use super::outcome::skip;
 use super::payload::{About, Event, Subject};
 use super::worker::Worker;
 use crate::error::AppError;
@@ -37,6 +38,8 @@ pub(super) struct Mark {
 #[derive(Default)]
 pub(super) struct Read {
     pub(super) queued: Vec<Queued>,
+    /// The line of a head that failed, and is gone by now.
+    pub(super) gone: Option<Delivery>,
     /// Runs whose events are all gone.
     pub(super) over: Vec<i64>,
     /// A run whose first part is gone, and where it goes on.
@@ -65,10 +68,35 @@ impl Worker<'_> {
             self.app.store.read().await?.find_messages_of_events(&spans).await?
         };
         let mut read = Read::default();
+        if let Some((head, Some((channel, seq, _)))) = taken.first().map(|run| (run, run.span))
+            && self.health.head_attempts > 0
+            && head.subject.is_none()
+            && !messages.contains_key(&(channel, seq))
+        {
+            read.gone = Some(self.gone_head(head, (channel, seq)));
+        }
         for run in taken {
             self.unfold(&run, &mut messages, &mut read);
         }
         Ok(read)
+    }
+
+    fn gone_head(&self, head: &Run, place: (ChannelId, i64)) -> Delivery {
+        let mut line = Delivery {
+            id: self.delivery_id(head, Some(place)),
+            event: head.event.name().to_owned(),
+            company: head.company,
+            place: Some(place),
+            subject: None,
+            state: DeliveryState::Skipped,
+            attempts: self.health.head_attempts,
+            status: None,
+            error: None,
+            attempted_at: Some(self.app.clock.now()),
+            next_at: None,
+        };
+        skip(&mut line);
+        line
     }
 
     /// The events of one run that still are.

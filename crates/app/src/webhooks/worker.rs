@@ -111,13 +111,17 @@ impl Worker<'_> {
         if queued && self.health.is_open(now) {
             tried = true;
             let read = self.take(runs).await?;
+            self.done.finished.extend(read.over);
+            if let Some(gone) = read.gone {
+                self.done.deliveries.push(gone);
+                self.health.head_skipped();
+            }
             for item in read.queued {
                 if self.try_head(item).await? == Next::Stop {
                     self.aside_from = self.health.not_before.filter(|_| self.health.head_attempts > 0);
                     return Ok(Next::Stop);
                 }
             }
-            self.done.finished.extend(read.over);
             self.done.shortened = read.cut.or(self.done.shortened);
         }
         if queued && self.health.failures > 0 {

@@ -185,8 +185,9 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, shared: Arc<Shar
     while let Some(got) = read(&mut stream, &mut buffer).await {
         contract::check_webhook(&got.body);
         let mut rules = shared.rules.subscribe();
-        shared.got.send_modify(|all| all.push(got.clone()));
         let reply = (shared.rule.lock().unwrap())(&got);
+        // Known before it is told of, so that whoever waits for it changes the rule for the next one.
+        shared.got.send_modify(|all| all.push(got));
         let answer = match reply {
             Reply::Status(status) => format!("HTTP/1.1 {status} X\r\ncontent-length: 2\r\n\r\nok"),
             Reply::Echo(status, words) => {
