@@ -80,9 +80,9 @@ const SETTLE: &str = concat!(
          due_at = CASE WHEN not_before = ",
     never!(),
     " THEN due_at ELSE COALESCE((
-             SELECT CASE WHEN earliest.due BETWEEN 1 AND $6 THEN $6 ELSE earliest.due END
-             FROM (SELECT MIN(d.next_at) AS due FROM webhook_deliveries d
-                 WHERE d.webhook_id = $1 AND d.state = 'waiting') AS earliest), ",
+             SELECT CASE WHEN d.next_at BETWEEN 1 AND $6 THEN $6 ELSE d.next_at END
+             FROM webhook_deliveries d WHERE d.webhook_id = $1 AND d.state = 'waiting'
+             ORDER BY d.next_at LIMIT 1), ",
     never!(),
     ") END
      WHERE webhook_id = $1"
