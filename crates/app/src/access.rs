@@ -48,11 +48,8 @@ impl App {
                 (company, None)
             }
             Resource::Product(product) => {
-                let company = caller.home();
+                let company = self.company_with(caller, product).await?;
                 self.permit(caller, Action::ReadUsers, company, None, "product").await?;
-                if !self.store.read().await?.has_product(company, product).await? {
-                    return Err(AppError::NotFound("product"));
-                }
                 (company, None)
             }
             Resource::Experience(id) => {
@@ -76,6 +73,18 @@ impl App {
             (true, Some(_)) => AccessLevel::Admin,
             (true, None) => AccessLevel::Customer,
         })
+    }
+
+    /// Which company's product is meant: the caller's own, else one's that its key reaches.
+    async fn company_with(&self, caller: &Caller, product: ProductId) -> Result<CompanyId, AppError> {
+        let home = caller.home();
+        let mut conn = self.store.read().await?;
+        if conn.has_product(home, product).await? {
+            return Ok(home);
+        }
+        let Caller::Key(live) = caller else { return Err(AppError::NotFound("product")) };
+        let found = conn.find_account_with_product(home, live.key.app, product).await?;
+        found.ok_or(AppError::NotFound("product"))
     }
 
     async fn enters(

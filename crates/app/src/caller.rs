@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use hallpass_core::authority::Change;
 use hallpass_core::decision::{Action, Actor, Facts, Permit, Place, Standing, decide};
-use hallpass_core::entity::{ApiKey, Company, User};
-use hallpass_core::id::{ApiKeyId, CompanyId, ExperienceId, UserId};
+use hallpass_core::entity::{ApiKey, Company, KeyHolder, User};
+use hallpass_core::id::{ApiKeyId, CompanyId, UserId};
 use hallpass_core::role;
-use hallpass_core::scope::ScopeSet;
+use hallpass_core::scope::{Scope, ScopeSet};
+use hallpass_core::statement::Parts;
 use hallpass_token::{AccessClaims, ClientId, KeyRealm, KeySecret, SecretHash, TokenError};
 use jiff::Timestamp;
 
@@ -152,6 +153,14 @@ impl Caller {
         match self {
             Self::Key(_) => None,
             Self::User(user) => Some(user.user()),
+        }
+    }
+
+    /// Whose key speaks; none for a user.
+    pub(crate) fn key_holder(&self) -> Option<KeyHolder> {
+        match self {
+            Self::Key(live) => Some(live.key.holder()),
+            Self::User(_) => None,
         }
     }
 
@@ -451,9 +460,12 @@ pub(crate) fn rights_on(key: &ApiKey, company: &Company, inner: Option<&str>) ->
     limited(key, key.rights.on(&names(key, company), inner))
 }
 
-/// On which experiences of a company a key is denied one of `actions`; none if on all.
-pub(crate) fn denied_parts(key: &ApiKey, company: &Company, actions: &ScopeSet) -> Option<Vec<ExperienceId>> {
-    key.rights.denied_parts(&names(key, company), actions)
+/// On which experiences of a company a key may do `action`.
+pub(crate) fn parts_of(key: &ApiKey, company: &Company, action: Scope) -> Parts {
+    if limited(key, ScopeSet::of(&[action])).is_empty() {
+        return Parts::NONE;
+    }
+    key.rights.parts(&names(key, company), action)
 }
 
 /// What a key may do on anything within a company: the bound of what it may mint.

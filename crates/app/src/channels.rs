@@ -5,14 +5,15 @@ use std::sync::Arc;
 use hallpass_core::authority::Change;
 use hallpass_core::catalogue::scopes::CHAT_READ;
 use hallpass_core::channel::{ChannelId, Venue};
-use hallpass_core::decision::{Action, ChannelKind, Permit, Place, decide};
+use hallpass_core::decision::{Action, ChannelKind, Facts, Permit, Place, decide};
 use hallpass_core::entity::{Channel, Feed};
 use hallpass_core::id::{ChatFeedId, CompanyId, ExperienceId, FeedId, ProductId, UserId};
 use hallpass_core::scope::ScopeSet;
+use hallpass_core::statement::Parts;
 use hallpass_store::{ChannelFilter, ChannelPatch, EventKind, Key};
 
 use crate::App;
-use crate::caller::{Caller, denied_parts, rights_on};
+use crate::caller::{Caller, parts_of, rights_on};
 use crate::error::AppError;
 use crate::page::{Direction, Page, PageAsk};
 
@@ -68,6 +69,17 @@ impl ChannelRef {
         text.parse().map(Self::Experience).map_err(|_| {
             AppError::invalid(param, format!("{param} is neither a channel's id nor an experience's"))
         })
+    }
+}
+
+/// What a credential may read in any of a company's channels: `feeds` in direct messages and support chats,
+/// and in chat channels if there are any.
+pub(crate) fn anywhere(facts: &Facts, feeds: ScopeSet, parts: &Parts) -> ScopeSet {
+    let chats = ScopeSet::of(&[CHAT_READ]);
+    match (facts.reaches, *parts == Parts::NONE) {
+        (false, _) => ScopeSet::EMPTY,
+        (true, true) => feeds.minus(&chats),
+        (true, false) => feeds.or(&chats),
     }
 }
 
@@ -175,14 +187,15 @@ impl App {
         page: &PageAsk,
     ) -> Result<Page<(Channel, bool)>, AppError> {
         let action = Action::ReadChannel;
-        self.permit(caller, action, company, None, "company").await?;
         let mut facts = self.facts(caller, company, None).await?;
         let record = self.company(company).await?.ok_or(AppError::NotFound("company"))?;
         let key = self.key_of(caller).await?;
+        // Whoever may read one channel of the company sees it.
+        let parts = parts_of(&key, &record, CHAT_READ);
+        facts.credential = anywhere(&facts, ScopeSet::EMPTY, &parts);
+        decide(action, &facts).map_err(|refusal| AppError::refused(refusal, "company"))?;
         let viewer = self.viewer(caller, company).await?;
-        let hidden = denied_parts(&key, &record, &ScopeSet::of(&[CHAT_READ]))
-            .ok_or_else(|| AppError::MissingScopes(action.alternatives().to_vec()))?;
-        let filter = ChannelFilter { product, viewer, hidden };
+        let filter = ChannelFilter { product, viewer, parts };
         let filters = format!("{product:?}");
         let plan = page.plan(self, "chat_channels.list", company, &[&filters], (Direction::Desc, 100))?;
         let order =

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use hallpass_core::authority::Change;
 use hallpass_core::decision::{Action, ChannelKind};
-use hallpass_core::entity::{Feed, FeedSeat, FeedStatus};
+use hallpass_core::entity::{Feed, FeedSeat, FeedStatus, KeyHolder};
 use hallpass_core::id::{CompanyId, FeedId, FeedMemberId, UserId};
 use hallpass_store::{EventKind, Key, NewFeed, Scan, Tx};
 use hallpass_token::SecretHash;
@@ -68,15 +68,15 @@ impl App {
             return Err(too_many("with_user_ids"));
         }
         let at = self.clock.now();
-        let by_key = caller.user().is_none();
+        let key_holder = caller.key_holder();
         let beginning = Beginning {
             new: NewFeed {
                 id: FeedId::from_bits(self.bits(ticket)),
                 company,
-                identity: identity(by_key, &people),
+                identity: identity(key_holder, &people),
                 customer: None,
                 custom_name: ask.custom_name,
-                by_key,
+                key_holder,
             },
             voice,
             members: people
@@ -108,7 +108,7 @@ impl App {
     }
 
     /// The caller's direct messages in a company, and the support chat whose customer they are, the last
-    /// active first. A key's are those that keys began.
+    /// active first. A key's are those that keys of the same holder began.
     ///
     /// # Errors
     /// [`AppError::NotFound`] for a company out of reach, [`AppError::MissingScopes`].
@@ -122,17 +122,16 @@ impl App {
         let kind = ChannelKind::DirectMessage;
         self.permit(caller, Action::ReadFeed(kind), company, Some((within(kind), ANY_FEED)), "company")
             .await?;
-        let (voice, by_key) = (self.voice(caller, company).await?, caller.user().is_none());
-        let filters = [voice.to_string(), by_key.to_string()];
+        let (voice, holder) = (self.voice(caller, company).await?, caller.key_holder());
+        let filters = [voice.to_string(), holder.map(|holder| holder.to_string()).unwrap_or_default()];
         let filters = [filters[0].as_str(), filters[1].as_str()];
         let plan = page.plan(self, "dm_channels.list", company, &filters, (Direction::Desc, 100))?;
         let key = |feed: &Feed| Key { at: feed.active_at.as_millisecond(), id: feed.id.to_string() };
         let list = |scan: Scan| async move {
             let mut conn = self.store.read().await?;
-            if by_key {
-                conn.list_feeds_by_key(company, voice, &scan).await
-            } else {
-                conn.list_feeds_of(voice, company, &scan).await
+            match holder {
+                Some(holder) => conn.list_feeds_by_key(company, (holder, voice), &scan).await,
+                None => conn.list_feeds_of(voice, company, &scan).await,
             }
         };
         plan.fetch(self, key, list).await
@@ -230,9 +229,13 @@ async fn begin(tx: &mut Tx, ask: &Beginning) -> Result<FeedId, AppError> {
     Err(AppError::Unavailable("this direct message is begun and left too fast"))
 }
 
-/// What a direct message is about. Keys' are apart from those of the people they speak as.
-fn identity(by_key: bool, people: &BTreeSet<UserId>) -> String {
+/// What a direct message is about. Keys' are apart from those of the people they speak as, and from those of
+/// other holders' keys.
+fn identity(holder: Option<KeyHolder>, people: &BTreeSet<UserId>) -> String {
     let people: Vec<String> = people.iter().map(ToString::to_string).collect();
-    let whose = if by_key { "key" } else { "people" };
-    format!("{whose}:{}", hex(&SecretHash::of(&people.join(" ")).0))
+    let people = people.join(" ");
+    match holder {
+        None => format!("people:{}", hex(&SecretHash::of(&people).0)),
+        Some(holder) => format!("key:{}", hex(&SecretHash::of(&format!("{holder} {people}")).0)),
+    }
 }

@@ -35,6 +35,13 @@ pub(crate) const fn within(kind: ChannelKind) -> Place {
     Place { kind, public: false, granted: true, admins_post: false }
 }
 
+/// Whether a caller who speaks as `voice` is in a feed. A key never enters what people began among
+/// themselves, its company's owner included, nor what another holder's keys began.
+pub(crate) fn takes_part(caller: &Caller, voice: UserId, feed: &Feed) -> bool {
+    let holder = caller.key_holder();
+    feed.seat(voice).is_some() && (holder.is_none() || feed.key_holder == holder)
+}
+
 impl App {
     /// As whom a caller speaks in a company: the user, or for a key the company's owner.
     pub(crate) async fn voice(&self, caller: &Caller, company: CompanyId) -> Result<UserId, AppError> {
@@ -60,9 +67,7 @@ impl App {
         }
         let voice = self.voice(caller, feed.company).await?;
         let seat = feed.seat(voice);
-        // A key never enters what people began among themselves, its company's owner included.
-        let granted = seat.is_some() && (caller.user().is_some() || feed.by_key);
-        let place = Place { granted, ..within(kind) };
+        let place = Place { granted: takes_part(caller, voice, &feed), ..within(kind) };
         let inner = id.to_string();
         let mut permit =
             self.permit(caller, action(kind), feed.company, Some((place, &inner)), "channel").await?;
@@ -246,18 +251,32 @@ impl App {
     }
 
     /// Takes somebody's seat in a direct message, by its admins, or the caller's own. The last admin hands
-    /// on to whoever came first; the last member ends it.
+    /// on to whoever came first; the last member ends it if they may, else leaves it empty.
     ///
     /// # Errors
     /// [`AppError::NotFound`] in a channel out of reach, [`AppError::Forbidden`] for somebody else's seat,
     /// [`AppError::Unprocessable`] in a support chat.
     pub async fn remove_feed_member(&self, caller: &Caller, id: FeedMemberId) -> Result<(), AppError> {
-        let (member, inside) = self.permit_member(caller, Action::RemoveFeedMember, id).await?;
+        let (member, inside) = self.permit_member(caller, Action::LeaveFeed, id).await?;
         must_be_direct(&inside.feed)?;
-        if member.user != inside.voice && !inside.permit.moderates {
-            return Err(not_admin());
+        let also = async |action| {
+            let (company, inner) = (inside.feed.company, member.feed.to_string());
+            let place = Place { granted: true, ..within(ChannelKind::DirectMessage) };
+            self.permit(caller, action, company, Some((place, &inner)), "member").await
+        };
+        if member.user != inside.voice {
+            also(Action::RemoveFeedMember).await?;
+            if !inside.permit.moderates {
+                return Err(not_admin());
+            }
         }
-        let ask = Unseating { feed: member.feed, by: inside.voice, user: member.user, at: self.clock.now() };
+        let ends = match also(Action::DeleteFeed(ChannelKind::DirectMessage)).await {
+            Ok(_) => true,
+            Err(AppError::MissingScopes(_)) => false,
+            Err(error) => return Err(error),
+        };
+        let at = self.clock.now();
+        let ask = Unseating { feed: member.feed, by: inside.voice, user: member.user, ends, at };
         let n = self.store.write(ask, |ask, tx| Box::pin(unseat(tx, ask))).await?;
         self.settle(n).await
     }
@@ -320,6 +339,8 @@ struct Unseating {
     feed: FeedId,
     by: UserId,
     user: UserId,
+    /// Whether the last one's leaving ends it.
+    ends: bool,
     at: Timestamp,
 }
 
@@ -334,14 +355,14 @@ async fn unseat(tx: &mut Tx, ask: &Unseating) -> Result<u64, AppError> {
     }
     let id = ask.feed.into();
     let rest: Vec<FeedSeat> = feed.members.iter().copied().filter(|seat| seat.user != ask.user).collect();
-    if rest.is_empty() {
+    if rest.is_empty() && ask.ends {
         tx.insert_event(id, EventKind::ChannelDeleted, &ask.feed.to_string(), ask.at).await?;
         tx.delete_feed(ask.feed, ask.at).await?;
         return Ok(n);
     }
     tx.insert_event(id, EventKind::MemberRemoved, &ask.user.to_string(), ask.at).await?;
     tx.revoke_feed_member(ask.feed, ask.user).await?;
-    if !rest.iter().any(|seat| seat.admin) {
+    if !rest.is_empty() && !rest.iter().any(|seat| seat.admin) {
         let heir = heir(tx, feed.company, &rest).await?;
         tx.insert_event(id, EventKind::MemberUpdated, &heir.to_string(), ask.at).await?;
         tx.update_feed_admin(ask.feed, heir, ask.at).await?;

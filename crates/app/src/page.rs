@@ -51,6 +51,13 @@ pub struct Page<T> {
     pub has_previous: bool,
 }
 
+/// What a walk found, and how far it looked if it stopped before the end without finding as much as was asked
+/// for.
+pub(crate) struct Stretch<T> {
+    pub(crate) items: Vec<T>,
+    pub(crate) stopped: Option<Key>,
+}
+
 /// A page's walk, ready for the store.
 pub(crate) struct Plan {
     /// What cursors are bound to.
@@ -160,9 +167,7 @@ fn read_key(payload: &[u8]) -> Option<Key> {
 }
 
 impl Plan {
-    /// Walks with `list` and makes the page. The walk begins with the cursor's own item, which lies
-    /// beyond the page, and goes on to one item more than the page holds. Only where the cursor's item
-    /// is gone is there a second walk, to see whether anything else is beyond.
+    /// Walks with `list` and makes the page.
     pub(crate) async fn fetch<T, Found>(
         self,
         app: &App,
@@ -172,11 +177,30 @@ impl Plan {
     where
         Found: Future<Output = Result<Vec<T>, StoreError>>,
     {
+        let list = |scan| {
+            let found = list(scan);
+            async move { Ok(Stretch { items: found.await?, stopped: None }) }
+        };
+        self.fetch_stretch(app, key, list).await
+    }
+
+    /// Walks with `list`, which may stop short, and makes the page. The walk begins with the cursor's own item, which lies
+    /// beyond the page, and goes on to one item more than the page holds. Only where the cursor's item
+    /// is gone is there a second walk, to see whether anything else is beyond.
+    pub(crate) async fn fetch_stretch<T, Found>(
+        self,
+        app: &App,
+        key: impl Fn(&T) -> Key,
+        list: impl Fn(Scan) -> Found,
+    ) -> Result<Page<T>, AppError>
+    where
+        Found: Future<Output = Result<Stretch<T>, StoreError>>,
+    {
         let size = usize::try_from(self.size).unwrap_or(usize::MAX);
         let descending = self.descending != self.backward;
         let from = self.from.as_ref().map(|from| from.just_ahead(descending));
         let limit = self.size + if from.is_some() { 2 } else { 1 };
-        let mut items = list(Scan { descending, from, limit }).await?;
+        let Stretch { mut items, stopped } = list(Scan { descending, from, limit }).await?;
         let beyond = match &self.from {
             None => false,
             Some(from) if items.first().is_some_and(|item| key(item) == *from) => {
@@ -185,23 +209,27 @@ impl Plan {
             }
             Some(from) => {
                 let back = Scan { descending: !descending, from: Some(from.clone()), limit: 1 };
-                !list(back).await?.is_empty()
+                let back = list(back).await?;
+                !back.items.is_empty() || back.stopped.is_some()
             }
         };
-        let more = items.len() > size;
+        let full = items.len() > size;
         items.truncate(size);
         if self.backward {
             items.reverse();
         }
-        let cursor = |item: &T| {
-            let key = key(item);
+        let cursor = |key: Key| {
             let payload = [&key.at.to_be_bytes()[..], key.id.as_bytes()].concat();
             app.cursors.encode(&[&self.binding], &payload)
         };
+        // Where the walk stopped short, the next page goes on from there, not from the last item.
+        let stopped = stopped.filter(|_| !full);
+        let more = full || stopped.is_some();
         let (has_previous, has_next) = if self.backward { (more, beyond) } else { (beyond, more) };
+        let (before, behind) = if self.backward { (stopped, None) } else { (None, stopped) };
         Ok(Page {
-            start_cursor: items.first().map(&cursor),
-            end_cursor: items.last().filter(|_| has_next).map(&cursor),
+            start_cursor: before.or_else(|| items.first().map(&key)).map(cursor),
+            end_cursor: behind.or_else(|| items.last().map(&key)).filter(|_| has_next).map(cursor),
             has_next,
             has_previous,
             items,

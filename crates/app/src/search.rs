@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use ahash::AHashSet;
+use hallpass_core::catalogue::scopes::CHAT_READ;
 use hallpass_core::channel::ChannelId;
 use hallpass_core::decision::{Action, ChannelKind, Facts, Place, decide};
 use hallpass_core::entity::Message;
@@ -15,19 +16,23 @@ use hallpass_core::id::CompanyId;
 use hallpass_core::search::{InvalidQuery, Query};
 use hallpass_store::{Key, Scan, StoreError};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use crate::App;
-use crate::caller::{Caller, rights_on};
-use crate::channels::VenueRef;
+use crate::caller::{Caller, parts_of, rights_on};
+use crate::channels::{VenueRef, anywhere};
 use crate::error::AppError;
+use crate::feeds::{ANY_FEED, takes_part};
 use crate::files::reader;
 use crate::messages::MessageWithAuthor;
-use crate::page::{Direction, Page, PageAsk};
+use crate::page::{Direction, Page, PageAsk, Stretch};
 
 /// The most channels of a kind that one search looks into, the newest or the most active.
 const MAX_CHANNELS: i64 = 500;
-/// The most times that a page is filled up after what was found is no longer so.
+/// How often a page that has something is filled up after what was found is no longer so.
 const MAX_ROUNDS: usize = 4;
+/// How much one such round looks at, at most.
+const MAX_ROUND: i64 = 400;
 /// How often what is new is indexed.
 const PACE: Duration = Duration::from_millis(500);
 /// How many times as long as a batch took nothing is indexed after it: under load it gets a fifth of the
@@ -57,6 +62,8 @@ pub(crate) struct Unindexed {
     channels: Mutex<AHashSet<ChannelId>>,
     /// How far the walk over all channels is; empty if none is under way.
     at: Mutex<String>,
+    /// Tells of the end of each round.
+    done: Notify,
 }
 
 impl Unindexed {
@@ -101,9 +108,9 @@ impl App {
         let list = |scan| async move {
             let found = self.find_hits(channels, query, scan).await?;
             late.fetch_or(found.is_none(), Ordering::Relaxed);
-            Ok(found.unwrap_or_default())
+            Ok(found.unwrap_or(Stretch { items: Vec::new(), stopped: None }))
         };
-        let (hits, page) = plan.fetch(self, key, list).await?.take();
+        let (hits, page) = plan.fetch_stretch(self, key, list).await?.take();
         if late.load(Ordering::Relaxed) {
             return Err(AppError::unprocessable(
                 "search_too_broad",
@@ -129,20 +136,23 @@ impl App {
         caller: &Caller,
         company: CompanyId,
     ) -> Result<Vec<ChannelId>, AppError> {
-        self.permit(caller, Action::SearchMessages, company, None, "company").await?;
-        let facts = self.facts(caller, company, None).await?;
+        let mut facts = self.facts(caller, company, None).await?;
         let record = self.company(company).await?.ok_or(AppError::NotFound("company"))?;
         let key = self.key_of(caller).await?;
+        // Whoever may read in one channel of the company, of any kind, searches it.
+        let parts = parts_of(&key, &record, CHAT_READ);
+        facts.credential = anywhere(&facts, rights_on(&key, &record, Some(ANY_FEED)), &parts);
+        decide(Action::SearchMessages, &facts).map_err(|refusal| AppError::refused(refusal, "company"))?;
         let may_read = |kind, public, granted, inner: &str| {
             let place = Some(Place { kind, public, granted, admins_post: false });
             let facts = Facts { credential: rights_on(&key, &record, Some(inner)), place, ..facts };
             decide(Action::ReadMessages(kind), &facts).is_ok()
         };
         // Who enters every channel is not asked for a grant.
-        let enters_all = may_read(ChannelKind::Channel, false, false, "");
-        let viewer = caller.user().filter(|_| !enters_all);
+        let viewer = self.viewer(caller, company).await?;
         let mut channels = Vec::new();
-        for chat in self.store.read().await?.list_chat_places(company, viewer, MAX_CHANNELS).await? {
+        let places = self.store.read().await?.list_chat_places(company, viewer, &parts, MAX_CHANNELS).await?;
+        for chat in places {
             let granted = viewer.is_some() && !chat.public;
             if may_read(ChannelKind::Channel, chat.public, granted, &chat.experience.to_string()) {
                 channels.push(ChannelId::from(chat.channel));
@@ -153,16 +163,14 @@ impl App {
             None => Vec::new(),
         };
         // What is open to the company's team and keys, if these are such.
-        if may_read(ChannelKind::Support, false, false, "") {
-            feeds.extend(self.store.read().await?.list_open_feeds(company, MAX_CHANNELS).await?);
+        if may_read(ChannelKind::Support, false, false, ANY_FEED) {
+            feeds.extend(self.store.read().await?.list_open_feeds(company, caller.key_holder(), MAX_CHANNELS).await?);
         }
+        let voice = self.voice(caller, company).await?;
         let mut seen = AHashSet::new();
         for id in feeds.into_iter().filter(|id| seen.insert(*id)) {
             let Some(feed) = self.feed(id, caller.user()).await? else { continue };
-            let granted = match caller.user() {
-                Some(user) => feed.seat(user).is_some(),
-                None => feed.by_key,
-            };
+            let granted = takes_part(caller, voice, &feed);
             if feed.company == company && may_read(feed.kind(), false, granted, &id.to_string()) {
                 channels.push(id.into());
             }
@@ -170,20 +178,22 @@ impl App {
         Ok(channels)
     }
 
-    /// As many hits as the scan asks for, unless there are no more. None if it took too long.
+    /// As many hits as the scan asks for, unless there are no more, or too much was found that is no longer so:
+    /// then at least one, for clients take an empty page for the last. None if it took too long.
     async fn find_hits(
         &self,
         channels: &[ChannelId],
         query: &Query,
         mut scan: Scan,
-    ) -> Result<Option<Vec<Hit>>, StoreError> {
+    ) -> Result<Option<Stretch<Hit>>, StoreError> {
         let wanted = usize::try_from(scan.limit).unwrap_or(usize::MAX);
         let mut hits = Vec::new();
-        for _ in 0..MAX_ROUNDS {
+        let mut stopped = None;
+        for round in 1.. {
             let Some(found) = self.store.search_messages(channels, query, &scan).await? else {
                 return Ok(None);
             };
-            let more = found.len() == wanted;
+            let more = i64::try_from(found.len()) == Ok(scan.limit);
             scan.from = found.last().map(|(n, _)| Key { at: *n, id: String::new() });
             let mut conn = self.store.read().await?;
             for (n, id) in found {
@@ -198,9 +208,14 @@ impl App {
             if hits.len() >= wanted || !more {
                 break;
             }
+            if round >= MAX_ROUNDS && !hits.is_empty() {
+                stopped.clone_from(&scan.from);
+                break;
+            }
+            scan.limit = (scan.limit * 2).min(MAX_ROUND);
         }
         hits.truncate(wanted);
-        Ok(Some(hits))
+        Ok(Some(Stretch { items: hits, stopped }))
     }
 
     /// Indexes what is new, twice a second, until the future is dropped.
@@ -211,7 +226,13 @@ impl App {
                 // What this node wrote meanwhile is met on the next walk.
                 tracing::warn!(error = %error, "messages are not indexed; it is tried again");
             }
+            self.unindexed.done.notify_waiters();
         }
+    }
+
+    /// The end of the round of indexing that is under way or comes next, for tests.
+    pub async fn indexed(&self) {
+        self.unindexed.done.notified().await;
     }
 
     /// Indexes all there is, for whoever cannot wait a second.

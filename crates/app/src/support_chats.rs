@@ -96,7 +96,7 @@ impl App {
             identity: identity(customer),
             customer: Some(customer),
             custom_name: ask.custom_name,
-            by_key: false,
+            key_holder: None,
         };
         let seat = (FeedMemberId::generate(at, &*self.entropy), FeedSeat { user: customer, admin: false });
         let id = self

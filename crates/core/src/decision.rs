@@ -41,7 +41,8 @@ pub enum Action {
     DeleteFeed(ChannelKind),
     AddFeedMember(ChannelKind),
     UpdateFeedMember,
-    RemoveFeedMember(ChannelKind),
+    LeaveFeed(ChannelKind),
+    RemoveFeedMember,
     CreateSupportChat,
     ResolveSupportChat,
     SearchMessages,
@@ -89,7 +90,7 @@ macro_rules! any_of {
 
 impl Action {
     /// Every action, for tests that must not miss one.
-    pub const ALL: [Self; 57] = {
+    pub const ALL: [Self; 58] = {
         use ChannelKind::{Channel, DirectMessage, Support};
         [
             Self::ReadMessages(Channel),
@@ -112,8 +113,9 @@ impl Action {
             Self::AddFeedMember(DirectMessage),
             Self::AddFeedMember(Support),
             Self::UpdateFeedMember,
-            Self::RemoveFeedMember(DirectMessage),
-            Self::RemoveFeedMember(Support),
+            Self::LeaveFeed(DirectMessage),
+            Self::LeaveFeed(Support),
+            Self::RemoveFeedMember,
             Self::CreateSupportChat,
             Self::ResolveSupportChat,
             Self::SearchMessages,
@@ -177,9 +179,11 @@ impl Action {
             Self::DeleteFeed(_) => any_of!([DMS_CHANNEL_MANAGE]),
             // Both generations of clients: the first names the first.
             Self::AddFeedMember(Support) => any_of!([DMS_CHANNEL_MANAGE], [SUPPORT_CHAT_MESSAGE_CREATE]),
-            Self::AddFeedMember(_) => any_of!([DMS_CHANNEL_MANAGE], [DMS_MESSAGE_MANAGE]),
-            Self::RemoveFeedMember(Support) => any_of!([DMS_CHANNEL_MANAGE], [SUPPORT_CHAT_READ]),
-            Self::RemoveFeedMember(_) => any_of!([DMS_CHANNEL_MANAGE], [DMS_READ]),
+            Self::AddFeedMember(_) | Self::RemoveFeedMember => {
+                any_of!([DMS_CHANNEL_MANAGE], [DMS_MESSAGE_MANAGE])
+            }
+            Self::LeaveFeed(Support) => any_of!([DMS_CHANNEL_MANAGE], [SUPPORT_CHAT_READ]),
+            Self::LeaveFeed(_) => any_of!([DMS_CHANNEL_MANAGE], [DMS_MESSAGE_MANAGE], [DMS_READ]),
             Self::SearchMessages => any_of!([CHAT_READ], [DMS_READ], [SUPPORT_CHAT_READ]),
             Self::ReadCompany => any_of!([COMPANY_BASIC_READ]),
             Self::UpdateCompany => any_of!([COMPANY_UPDATE, COMPANY_BASIC_READ]),

@@ -1,5 +1,8 @@
 //! The things of the domain, as every layer below the wire knows them.
 
+use std::fmt;
+use std::str::FromStr;
+
 use jiff::Timestamp;
 
 use crate::channel::ChannelId;
@@ -95,6 +98,38 @@ pub struct ApiKey {
     pub revoked_at: Option<Timestamp>,
 }
 
+impl ApiKey {
+    /// Whose it is.
+    pub fn holder(&self) -> KeyHolder {
+        self.app.map_or(KeyHolder::Company(self.company), KeyHolder::App)
+    }
+}
+
+/// Whose keys: what one of them begins or posts, the others of the same holder go on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyHolder {
+    /// A company's own, its apps' aside.
+    Company(CompanyId),
+    /// An app's.
+    App(AppId),
+}
+
+impl fmt::Display for KeyHolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Company(id) => id.fmt(f),
+            Self::App(id) => id.fmt(f),
+        }
+    }
+}
+
+impl FromStr for KeyHolder {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        text.parse().map(Self::App).or_else(|_| text.parse().map(Self::Company))
+    }
+}
+
 /// A thing made by an app inside a company.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the contract's")]
@@ -142,8 +177,8 @@ pub struct Feed {
     /// The customer of a support chat; none for a direct message.
     pub customer: Option<UserId>,
     pub custom_name: Option<String>,
-    /// Begun by the company itself, with an API key: keys take part.
-    pub by_key: bool,
+    /// Begun with an API key of theirs, all of which take part; none if begun by people.
+    pub key_holder: Option<KeyHolder>,
     /// Since when nothing is asked any more, in a support chat.
     pub resolved_at: Option<Timestamp>,
     pub last_message_at: Option<Timestamp>,

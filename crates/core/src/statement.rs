@@ -90,6 +90,34 @@ impl Pattern {
     }
 }
 
+/// Experiences of a company.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parts {
+    /// All but these.
+    AllBut(Vec<ExperienceId>),
+    /// None but these.
+    Only(Vec<ExperienceId>),
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        Self::AllBut(Vec::new())
+    }
+}
+
+impl Parts {
+    /// None at all.
+    pub const NONE: Self = Self::Only(Vec::new());
+
+    /// Whether there is one among them.
+    pub fn contains(&self, part: ExperienceId) -> bool {
+        match self {
+            Self::AllBut(parts) => !parts.contains(&part),
+            Self::Only(parts) => parts.contains(&part),
+        }
+    }
+}
+
 fn glob(pattern: &str, segment: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(stem) => segment.starts_with(stem),
@@ -150,17 +178,34 @@ impl KeyRights {
         )
     }
 
-    /// The experiences of a company on which one of `actions` is denied; none if that is all of them.
-    pub fn denied_parts(&self, names: &[CompanyId], actions: &ScopeSet) -> Option<Vec<ExperienceId>> {
-        let Self::Statements(statements) = self else { return Some(Vec::new()) };
+    /// The experiences of a company on which the key may do `action`.
+    pub fn parts(&self, names: &[CompanyId], action: Scope) -> Parts {
+        let statements = match self {
+            Self::Role(role) if role.scopes().contains(action) => return Parts::default(),
+            Self::Role(_) => return Parts::NONE,
+            Self::Statements(statements) => statements,
+        };
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        statements
-            .iter()
-            .filter(|statement| !statement.grant && !statement.actions.and(actions).is_empty())
-            .flat_map(|statement| &statement.resources)
-            .filter(|pattern| names.iter().any(|name| pattern.reaches_into(name)))
-            .map(|pattern| pattern.inner()?.parse().ok())
-            .collect()
+        // Of grants and denials: whether of all experiences, and of which.
+        let (mut all, mut some) = ([false; 2], [Vec::new(), Vec::new()]);
+        for statement in statements.iter().filter(|statement| statement.actions.contains(action)) {
+            let reaching = |pattern: &&Pattern| names.iter().any(|name| pattern.reaches_into(name));
+            for pattern in statement.resources.iter().filter(reaching) {
+                let kind = usize::from(!statement.grant);
+                match pattern.inner().and_then(|inner| inner.parse::<ExperienceId>().ok()) {
+                    Some(part) => some[kind].push(part),
+                    None => all[kind] = true,
+                }
+            }
+        }
+        let [granted, denied] = some;
+        match all {
+            [_, true] => Parts::NONE,
+            [true, false] => Parts::AllBut(denied),
+            [false, false] => {
+                Parts::Only(granted.into_iter().filter(|part| !denied.contains(part)).collect())
+            }
+        }
     }
 
     fn select(&self, at: impl Fn(&Pattern) -> bool, except: impl Fn(&Pattern) -> bool) -> ScopeSet {

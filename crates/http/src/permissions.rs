@@ -96,6 +96,7 @@ static BY_KIND: LazyLock<Vec<(&[&str], Vec<ScopeSet>)>> = LazyLock::new(|| {
         (&["dm_channels.retrieve"], of(Action::ReadFeed, &feeds)),
         (&["dm_channels.delete"], of(Action::DeleteFeed, &feeds)),
         (&["dm_members.create"], of(Action::AddFeedMember, &feeds)),
-        (&["dm_members.delete"], of(Action::RemoveFeedMember, &feeds)),
+        // Others' removal takes one of the first two; the rest are for leaving.
+        (&["dm_members.delete"], of(Action::LeaveFeed, &feeds)),
     ]
 });

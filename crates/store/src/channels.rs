@@ -2,6 +2,7 @@
 
 use hallpass_core::entity::{Channel, ChannelRules};
 use hallpass_core::id::{ChatFeedId, CompanyId, ExperienceId, ProductId, UserId};
+use hallpass_core::statement::Parts;
 use jiff::Timestamp;
 
 use crate::conn::{Conn, Tx, on};
@@ -20,7 +21,7 @@ macro_rules! from {
         " FROM channels c JOIN experiences e ON e.id = c.experience_id "
     };
 }
-// $6 holds the ids of hidden experiences. All ids are of one length, none is part of another.
+// $6 and $8 are bounds of [`Parts`].
 macro_rules! filters {
     () => {
         " AND e.deleted_at IS NULL
@@ -28,7 +29,8 @@ macro_rules! filters {
                                   WHERE p.experience_id = e.id AND p.product_id = $4))
           AND ($5 = '' OR e.is_public OR EXISTS (SELECT 1 FROM experience_members x
                                   WHERE x.experience_id = e.id AND x.user_id = $5))
-          AND CAST($6 AS TEXT) NOT LIKE '%' || e.id || '%' "
+          AND CAST($6 AS TEXT) NOT LIKE '%' || e.id || '%'
+          AND ($8 = '' OR CAST($8 AS TEXT) LIKE '%' || e.id || '%') "
     };
 }
 
@@ -95,8 +97,8 @@ pub struct ChannelFilter {
     pub product: Option<ProductId>,
     /// As this user sees them; none for those who see private ones too.
     pub viewer: Option<UserId>,
-    /// Not those of these experiences.
-    pub hidden: Vec<ExperienceId>,
+    /// Of these experiences only.
+    pub parts: Parts,
 }
 
 #[derive(sqlx::FromRow)]
@@ -150,6 +152,16 @@ const fn who_can_react(rules: &ChannelRules) -> &'static str {
     if rules.no_reactions { "no_one" } else { "everyone" }
 }
 
+/// The texts in which statements look for ids of experiences: those that are not shown, and those that only
+/// are, or '' for all. All ids are of one length, none is part of another.
+pub(crate) fn bounds(parts: &Parts) -> (String, String) {
+    let join = |ids: &[ExperienceId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    match parts {
+        Parts::AllBut(hidden) => (join(hidden), String::new()),
+        Parts::Only(shown) => (String::new(), format!(",{}", join(shown))),
+    }
+}
+
 impl Conn {
     /// A channel whose experience is not deleted.
     pub async fn find_channel(&mut self, id: ChatFeedId) -> Result<Option<Channel>, StoreError> {
@@ -174,12 +186,12 @@ impl Conn {
     ) -> Result<Vec<Channel>, StoreError> {
         let (at, id) = scan.start();
         let statement = if scan.descending { LIST_DOWN } else { LIST_UP };
-        let hidden: Vec<String> = filter.hidden.iter().map(ToString::to_string).collect();
+        let (hidden, only) = bounds(&filter.parts);
         let rows: Vec<Row> = on!(self, c => sqlx::query_as(statement)
             .bind(company.to_string()).bind(at).bind(id)
             .bind(filter.product.map(|id| id.to_string()).unwrap_or_default())
             .bind(filter.viewer.map(|id| id.to_string()).unwrap_or_default())
-            .bind(hidden.join(",")).bind(scan.limit).fetch_all(c).await)?;
+            .bind(hidden).bind(scan.limit).bind(only).fetch_all(c).await)?;
         rows.into_iter().map(Channel::try_from).collect()
     }
 }

@@ -53,6 +53,10 @@ const PRODUCTS: &str = "SELECT p.id, p.title, p.route FROM experience_products x
      JOIN products p ON p.company_id = x.company_id AND p.id = x.product_id WHERE x.experience_id = $1 ORDER BY x.created_at, x.product_id
      LIMIT 100";
 const HAS_PRODUCT: &str = "SELECT 1 FROM products WHERE company_id = $1 AND id = $2";
+// $3 is the app whose key asks, or ''.
+const FIND_PRODUCT: &str = "SELECT MIN(c.id) FROM products p JOIN companies c ON c.id = p.company_id
+     WHERE p.id = $2 AND (c.parent_id = $1
+         OR EXISTS (SELECT 1 FROM app_installs i WHERE i.app_id = $3 AND i.company_id = c.id))";
 const INSERT: &str =
     "INSERT INTO experiences (id, company_id, app_id, name, is_public, sort_order, created_at, updated_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $7)";
@@ -86,6 +90,7 @@ pub(crate) const ALL: &[&str] = &[
     LIST_UP,
     PRODUCTS,
     HAS_PRODUCT,
+    FIND_PRODUCT,
     INSERT,
     UPDATE,
     DELETE,
@@ -212,6 +217,20 @@ impl Conn {
         let recorded: Option<i32> = on!(self, c => sqlx::query_scalar(HAS_PRODUCT)
             .bind(company.to_string()).bind(id.to_string()).fetch_optional(c).await)?;
         Ok(recorded.is_some())
+    }
+
+    /// The connected account of a company, or the company that installed an app, that recorded a product: the
+    /// oldest if there are several.
+    pub async fn find_account_with_product(
+        &mut self,
+        company: CompanyId,
+        app: Option<AppId>,
+        id: ProductId,
+    ) -> Result<Option<CompanyId>, StoreError> {
+        let found: Option<String> = on!(self, c => sqlx::query_scalar(FIND_PRODUCT)
+            .bind(company.to_string()).bind(id.to_string())
+            .bind(app.map(|id| id.to_string()).unwrap_or_default()).fetch_one(c).await)?;
+        found.map(|found| parsed("products", "company_id", &id.to_string(), &found)).transpose()
     }
 
     /// Whether a user was let into an experience.

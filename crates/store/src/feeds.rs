@@ -4,7 +4,7 @@
 //! index. Whoever changes more than one seat of a feed holds its head row, by an event or a message, and
 //! takes it first: so two of them do not wait for each other.
 
-use hallpass_core::entity::{Feed, FeedMember, FeedSeat, FeedStatus, Notifications};
+use hallpass_core::entity::{Feed, FeedMember, FeedSeat, FeedStatus, KeyHolder, Notifications};
 use hallpass_core::id::{CompanyId, FeedId, FeedMemberId, UserId};
 use jiff::Timestamp;
 
@@ -17,7 +17,7 @@ use crate::row::{parsed, parsed_opt, time, to_json};
 macro_rules! columns {
     ($active_at:literal) => {
         concat!(
-            "f.id, f.company_id, f.customer_id, f.custom_name, f.by_key, f.resolved_at, f.last_message_at, ",
+            "f.id, f.company_id, f.customer_id, f.custom_name, f.key_holder, f.resolved_at, f.last_message_at, ",
             $active_at,
             ", f.created_at"
         )
@@ -71,7 +71,7 @@ macro_rules! by_key {
             "SELECT ",
             columns!("f.active_at"),
             " FROM feeds f
-              WHERE f.company_id = $1 AND f.by_key AND f.customer_id IS NULL AND f.deleted_at IS NULL
+              WHERE f.company_id = $1 AND f.key_holder = $6 AND f.customer_id IS NULL AND f.deleted_at IS NULL
                 AND EXISTS (SELECT 1 FROM feed_members s WHERE s.feed_id = f.id AND s.user_id = $2)
                 AND (f.active_at, f.id) ",
             $beyond,
@@ -138,7 +138,7 @@ const OF_ROOT_CREATED_UP: &str = support!("root_id", "created_at", ">", "ASC");
 const OF_ROOT_ACTIVE_DOWN: &str = support!("root_id", "active_at", "<", "DESC");
 const OF_ROOT_ACTIVE_UP: &str = support!("root_id", "active_at", ">", "ASC");
 
-const INSERT: &str = "INSERT INTO feeds (id, company_id, identity, customer_id, custom_name, by_key,
+const INSERT: &str = "INSERT INTO feeds (id, company_id, identity, customer_id, custom_name, key_holder,
          root_id, is_open, active_at, created_at, updated_at)
      VALUES ($1, $2, $3, $4, $5, $6, (SELECT COALESCE(parent_id, id) FROM companies WHERE id = $2),
          TRUE, $7, $7, $7)
@@ -211,7 +211,7 @@ pub struct NewFeed {
     pub identity: String,
     pub customer: Option<UserId>,
     pub custom_name: Option<String>,
-    pub by_key: bool,
+    pub key_holder: Option<KeyHolder>,
 }
 
 /// Which support chats a list shows.
@@ -246,7 +246,7 @@ struct Row {
     company_id: String,
     customer_id: Option<String>,
     custom_name: Option<String>,
-    by_key: bool,
+    key_holder: Option<String>,
     resolved_at: Option<i64>,
     last_message_at: Option<i64>,
     active_at: i64,
@@ -271,7 +271,7 @@ impl TryFrom<Row> for Feed {
             last_message_at: at("last_message_at", row.last_message_at)?,
             active_at: time(TABLE, "active_at", id, row.active_at)?,
             created_at: time(TABLE, "created_at", id, row.created_at)?,
-            by_key: row.by_key,
+            key_holder: parsed_opt(TABLE, "key_holder", id, row.key_holder.as_deref())?,
             custom_name: row.custom_name,
             members: Vec::new(),
         })
@@ -402,19 +402,19 @@ impl Conn {
         feeds(rows)
     }
 
-    /// The direct messages of a company that keys began and `owner` has a seat in, by last activity;
-    /// without their seats.
+    /// The direct messages of a company that the holder's keys began and `owner` has a seat in, by last
+    /// activity; without their seats.
     pub async fn list_feeds_by_key(
         &mut self,
         company: CompanyId,
-        owner: UserId,
+        (holder, owner): (KeyHolder, UserId),
         scan: &Scan,
     ) -> Result<Vec<Feed>, StoreError> {
         let (at, id) = scan.start();
         let statement = if scan.descending { BY_KEY_DOWN } else { BY_KEY_UP };
         let rows: Vec<Row> = on!(self, c => sqlx::query_as(statement)
             .bind(company.to_string()).bind(owner.to_string()).bind(at).bind(id).bind(scan.limit)
-            .fetch_all(c).await)?;
+            .bind(holder.to_string()).fetch_all(c).await)?;
         feeds(rows)
     }
 
@@ -448,7 +448,8 @@ impl Tx {
     pub async fn insert_feed(&mut self, new: &NewFeed, at: Timestamp) -> Result<bool, StoreError> {
         let made: Option<String> = on!(self.0, c => sqlx::query_scalar(INSERT)
             .bind(new.id.to_string()).bind(new.company.to_string()).bind(&new.identity)
-            .bind(new.customer.map(|id| id.to_string())).bind(&new.custom_name).bind(new.by_key)
+            .bind(new.customer.map(|id| id.to_string()))
+            .bind(&new.custom_name).bind(new.key_holder.map(|holder| holder.to_string()))
             .bind(at.as_millisecond()).fetch_optional(c).await)?;
         if made.is_none() {
             return Ok(false);

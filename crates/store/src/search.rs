@@ -1,9 +1,12 @@
 //! Searching messages: asking the [index](crate::search_index), and what may be searched.
 
 use hallpass_core::channel::ChannelId;
+use hallpass_core::entity::KeyHolder;
 use hallpass_core::id::{ChatFeedId, CompanyId, ExperienceId, FeedId, MessageId, UserId};
 use hallpass_core::search::{Query, Term};
+use hallpass_core::statement::Parts;
 
+use crate::channels::bounds;
 use crate::conn::{Conn, Inner, dialect, on};
 use crate::dialect::postgres;
 use crate::error::{Cause, StoreError};
@@ -17,13 +20,15 @@ const CHATS: &str = "SELECT c.id, c.experience_id, e.is_public
      WHERE c.company_id = $1 AND e.deleted_at IS NULL
        AND ($2 = '' OR e.is_public OR EXISTS (SELECT 1 FROM experience_members x
                                               WHERE x.experience_id = e.id AND x.user_id = $2))
+       AND CAST($4 AS TEXT) NOT LIKE '%' || e.id || '%'
+       AND ($5 = '' OR CAST($5 AS TEXT) LIKE '%' || e.id || '%')
      ORDER BY c.created_at DESC, c.id DESC LIMIT $3";
 const SEATED: &str = "SELECT m.feed_id FROM feed_members m
      WHERE m.user_id = $1 AND m.company_id = $2
        AND EXISTS (SELECT 1 FROM feeds f WHERE f.id = m.feed_id AND f.deleted_at IS NULL)
      ORDER BY m.active_at DESC, m.feed_id DESC LIMIT $3";
 const OPEN: &str = "SELECT id FROM feeds
-     WHERE company_id = $1 AND deleted_at IS NULL AND (customer_id IS NOT NULL OR by_key)
+     WHERE company_id = $1 AND deleted_at IS NULL AND (customer_id IS NOT NULL OR key_holder = $3)
      ORDER BY created_at DESC, id DESC LIMIT $2";
 
 pub(crate) const ALL: &[&str] = &[CHATS, SEATED, OPEN];
@@ -123,16 +128,18 @@ impl Conn {
         rows.into_iter().map(|(n, id)| Ok((n, parsed("search_docs", "message_id", &id, &id)?))).collect()
     }
 
-    /// A company's chat channels, newest first: those a viewer sees, or all.
+    /// A company's chat channels, newest first: those a viewer sees, or all, of some experiences.
     pub async fn list_chat_places(
         &mut self,
         company: CompanyId,
         viewer: Option<UserId>,
+        parts: &Parts,
         limit: i64,
     ) -> Result<Vec<ChatPlace>, StoreError> {
+        let (hidden, only) = bounds(parts);
         let rows: Vec<(String, String, bool)> = on!(self, c => sqlx::query_as(CHATS)
             .bind(company.to_string()).bind(viewer.map(|id| id.to_string()).unwrap_or_default())
-            .bind(limit).fetch_all(c).await)?;
+            .bind(limit).bind(hidden).bind(only).fetch_all(c).await)?;
         rows.into_iter()
             .map(|(id, experience, public)| {
                 Ok(ChatPlace {
@@ -156,14 +163,16 @@ impl Conn {
         rows.iter().map(|id| parsed("feed_members", "feed_id", id, id)).collect()
     }
 
-    /// A company's support chats, and the direct messages that it began itself, newest first.
+    /// A company's support chats, and the direct messages that the holder's keys began there, newest first.
     pub async fn list_open_feeds(
         &mut self,
         company: CompanyId,
+        holder: Option<KeyHolder>,
         limit: i64,
     ) -> Result<Vec<FeedId>, StoreError> {
         let rows: Vec<String> = on!(self, c => sqlx::query_scalar(OPEN)
-            .bind(company.to_string()).bind(limit).fetch_all(c).await)?;
+            .bind(company.to_string()).bind(limit).bind(holder.map(|holder| holder.to_string()))
+            .fetch_all(c).await)?;
         rows.iter().map(|id| parsed("feeds", "id", id, id)).collect()
     }
 }

@@ -201,7 +201,12 @@ impl App {
         };
         let Some(id) = self.store.read().await?.find_posting_key(message.id).await? else { return Ok(false) };
         let author = self.api_key(id).await?;
-        Ok(author.is_some_and(|author| (author.company, author.app) == (key.company, key.app)))
+        Ok(author.is_some_and(|author| author.holder() == key.holder()))
+    }
+
+    /// Whether it is the team that speaks, in a support chat.
+    async fn answers_customers(&self, caller: &Caller, channel: &Venue) -> Result<bool, AppError> {
+        Ok(channel.kind() == ChannelKind::Support && self.is_support_team(caller, channel.company()).await?)
     }
 
     async fn company_of(&self, channel: &Venue) -> Result<Arc<Company>, AppError> {
@@ -321,7 +326,8 @@ impl App {
         Ok((message, channel, permit.moderates))
     }
 
-    /// Changes a message: its text by its author, its pin by those who moderate.
+    /// Changes a message: its text by its author; its pin by those who moderate the channel, in a support
+    /// chat by the team.
     ///
     /// # Errors
     /// As for sending; [`AppError::Forbidden`] for somebody else's message.
@@ -342,10 +348,11 @@ impl App {
                     message: "only its author edits a message".to_owned(),
                 });
             }
-            if !own && !moderates {
+            let pins = edit.pinned.is_some_and(|pinned| pinned != message.pinned);
+            if (pins || !own) && !moderates && !self.answers_customers(&caller, &channel).await? {
                 return Err(AppError::Forbidden {
                     code: "not_moderator",
-                    message: "only its author or those who moderate the channel pin a message".to_owned(),
+                    message: "only those who moderate the channel pin a message".to_owned(),
                 });
             }
             let attachments = edit.attachments.as_ref().unwrap_or(&message.attachments);

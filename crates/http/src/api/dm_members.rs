@@ -154,7 +154,9 @@ fn named<T>(
 
 /// Remove somebody from a direct message
 ///
-/// By its admins; oneself by anybody. The last admin hands on to whoever came first, the last member ends it.
+/// By its admins; oneself by anybody, for which `dms:read` is enough. Removing others takes
+/// `dms:channel:manage` or `dms:message:manage`. The last admin hands on to whoever came first; the last
+/// member ends it with `dms:channel:manage`, and without leaves it empty, where nobody enters any more.
 #[utoipa::path(delete, path = "/dm_members/{id}", operation_id = "dm_members.delete", tag = "Direct messages",
     params(("id" = String, Path)), responses((status = 200, body = bool)))]
 pub(crate) async fn delete(

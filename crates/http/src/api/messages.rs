@@ -325,7 +325,7 @@ pub(crate) struct UpdateMessageBody {
 
 /// Update a message
 ///
-/// Its text, by its author; its pin, by its author or those who moderate the channel.
+/// Its text, by its author; its pin, by those who moderate the channel, in a support chat by the team.
 #[utoipa::path(patch, path = "/messages/{id}", operation_id = "messages.update", tag = "Messages",
     params(("id" = String, Path)), request_body = UpdateMessageBody,
     responses((status = 200, body = MessageView)))]

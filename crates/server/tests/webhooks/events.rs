@@ -194,7 +194,7 @@ async fn direct_messages_and_support_chats_name_their_people() {
             identity: format!("feed {n}"),
             customer,
             custom_name: None,
-            by_key: false,
+            key_holder: None,
         };
         let seats: Vec<UserId> = if customer.is_some() { vec![ids[0]] } else { ids.clone() };
         server

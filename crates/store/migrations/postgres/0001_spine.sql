@@ -194,6 +194,8 @@ CREATE TABLE experiences (
 );
 CREATE INDEX experiences_by_company ON experiences (company_id, created_at, id);
 
+-- Whose accounts recorded one.
+CREATE INDEX products_by_id ON products (id, company_id);
 CREATE TABLE experience_products (
     experience_id TEXT COLLATE "C"    NOT NULL REFERENCES experiences (id),
     company_id    TEXT COLLATE "C"    NOT NULL,

@@ -8,7 +8,8 @@ CREATE TABLE feeds (
     identity        TEXT COLLATE "C",
     customer_id     TEXT COLLATE "C"    REFERENCES users (id),
     custom_name     TEXT COLLATE "C",
-    by_key          BOOLEAN NOT NULL,
+    -- Whose keys began it: a company's or an app's id. None if people did.
+    key_holder      TEXT COLLATE "C",
     resolved_at     BIGINT,
     last_message_at BIGINT,
     -- The company, or the one whose connected account it is.
@@ -23,8 +24,8 @@ CREATE TABLE feeds (
 );
 CREATE UNIQUE INDEX feeds_identity ON feeds (company_id, identity);
 -- The direct messages that keys began, which only keys list.
-CREATE INDEX feeds_by_key ON feeds (company_id, active_at, id)
-    WHERE by_key AND customer_id IS NULL AND deleted_at IS NULL;
+CREATE INDEX feeds_by_key ON feeds (company_id, key_holder, active_at, id)
+    WHERE key_holder IS NOT NULL AND customer_id IS NULL AND deleted_at IS NULL;
 -- The team's inbox: of a company, and of a platform with its connected accounts.
 CREATE INDEX feeds_by_creation ON feeds (company_id, is_open, created_at, id)
     WHERE customer_id IS NOT NULL AND deleted_at IS NULL;

@@ -8,7 +8,8 @@ CREATE TABLE feeds (
     identity        TEXT,
     customer_id     TEXT    REFERENCES users (id),
     custom_name     TEXT,
-    by_key          INTEGER NOT NULL CHECK (by_key IN (0, 1)),
+    -- Whose keys began it: a company's or an app's id. None if people did.
+    key_holder      TEXT,
     resolved_at     INTEGER,
     last_message_at INTEGER,
     -- The company, or the one whose connected account it is.
@@ -23,8 +24,8 @@ CREATE TABLE feeds (
 ) STRICT;
 CREATE UNIQUE INDEX feeds_identity ON feeds (company_id, identity);
 -- The direct messages that keys began, which only keys list.
-CREATE INDEX feeds_by_key ON feeds (company_id, active_at, id)
-    WHERE by_key AND customer_id IS NULL AND deleted_at IS NULL;
+CREATE INDEX feeds_by_key ON feeds (company_id, key_holder, active_at, id)
+    WHERE key_holder IS NOT NULL AND customer_id IS NULL AND deleted_at IS NULL;
 -- The team's inbox: of a company, and of a platform with its connected accounts.
 CREATE INDEX feeds_by_creation ON feeds (company_id, is_open, created_at, id)
     WHERE customer_id IS NOT NULL AND deleted_at IS NULL;

@@ -111,9 +111,9 @@ INSERT INTO channels (id, company_id, experience_id, who_can_post, who_can_react
     FROM generate_series(1, 10000) n;
 INSERT INTO channel_heads (channel_id, position, seq)
     SELECT 'chat_feed_' || n, 0, 0 FROM generate_series(1, 10000) n;
-INSERT INTO feeds (id, company_id, identity, customer_id, by_key, root_id, is_open, active_at, created_at, updated_at)
+INSERT INTO feeds (id, company_id, identity, customer_id, key_holder, root_id, is_open, active_at, created_at, updated_at)
     SELECT 'feed_' || n, 'biz_' || (n % 20 + 1), n, CASE WHEN n % 2 = 0 THEN 'user_' || lpad(n::text, 26, '0') END,
-           n % 3 = 0, 'biz_' || (n % 20 + 1), n % 5 = 0, n, n, n FROM generate_series(1, 10000) n;
+           CASE WHEN n % 3 = 0 THEN 'biz_' || (n % 20 + 1) END, 'biz_' || (n % 20 + 1), n % 5 = 0, n, n, n FROM generate_series(1, 10000) n;
 INSERT INTO feed_members (id, feed_id, user_id, company_id, is_admin, status, notifications, active_at, created_at, updated_at)
     SELECT 'fmem_' || n || '_' || k, 'feed_' || n, 'user_' || lpad((k * 100 + n % 50)::text, 26, '0'),
            'biz_' || (n % 20 + 1), k = 1, 'accepted', 'all', n, n, n

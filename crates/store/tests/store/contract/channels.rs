@@ -1,5 +1,6 @@
 use hallpass_core::entity::ChannelRules;
 use hallpass_core::id::ProductId;
+use hallpass_core::statement::Parts;
 use hallpass_store::{ChannelFilter, ChannelPatch, StoreError};
 
 use crate::fixtures::*;
@@ -67,15 +68,19 @@ async fn lists_show_what_the_viewer_may_see(db: &Db) {
     for n in [1, 2] {
         commit!(db, tx => tx.insert_experience_product(acme, exp(n), product, at(0)));
     }
-    for (product, viewer, hidden, expected) in [
-        (None, None, vec![], vec![1, 2, 3, 4, 5, 6]),
-        (None, Some(user(2)), vec![], vec![2, 3, 4, 6]),
-        (Some(product), None, vec![], vec![1, 2]),
-        (Some(product), Some(user(2)), vec![], vec![2]),
-        (None, None, vec![exp(1), exp(4), exp(9)], vec![2, 3, 5, 6]),
-        (None, Some(user(2)), vec![exp(2)], vec![3, 4, 6]),
+    let but = Parts::AllBut;
+    for (product, viewer, parts, expected) in [
+        (None, None, but(vec![]), vec![1, 2, 3, 4, 5, 6]),
+        (None, Some(user(2)), but(vec![]), vec![2, 3, 4, 6]),
+        (Some(product), None, but(vec![]), vec![1, 2]),
+        (Some(product), Some(user(2)), but(vec![]), vec![2]),
+        (None, None, but(vec![exp(1), exp(4), exp(9)]), vec![2, 3, 5, 6]),
+        (None, Some(user(2)), but(vec![exp(2)]), vec![3, 4, 6]),
+        (None, None, Parts::Only(vec![exp(1), exp(4), exp(9)]), vec![1, 4]),
+        (None, Some(user(2)), Parts::Only(vec![exp(1), exp(4)]), vec![4]),
+        (None, None, Parts::NONE, vec![]),
     ] {
-        let filter = ChannelFilter { product, viewer, hidden };
+        let filter = ChannelFilter { product, viewer, parts };
         for descending in [false, true] {
             let mut walked = Vec::new();
             let mut scan = scan(descending, 2);
@@ -88,7 +93,7 @@ async fn lists_show_what_the_viewer_may_see(db: &Db) {
             if descending {
                 walked.reverse();
             }
-            assert_eq!(walked, expected);
+            assert_eq!(walked, expected, "{filter:?}");
         }
     }
 }

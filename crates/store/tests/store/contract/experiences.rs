@@ -85,6 +85,20 @@ async fn products_are_recorded_on_first_use_by_each_company(db: &Db) {
     assert!(has(acme, 5).await && !has(biz(2), 5).await);
     commit!(db, tx => tx.insert_experience_product(biz(2), exp(2), product(5), at(4)));
     assert!(has(biz(2), 5).await && !has(biz(2), 7).await);
+    // Found by the platform whose accounts they are, and by an app where it is installed; of several the oldest.
+    let child = db.company(3, 1, Some(1)).await;
+    let sibling = db.company(4, 1, Some(1)).await;
+    for (n, company) in [(3, child), (4, sibling)] {
+        db.experience(10 + n, company, true).await;
+        commit!(db, tx => tx.insert_experience_product(company, exp(10 + n), product(9), at(4)));
+    }
+    let found = async |company, app, n| {
+        db.read().await.find_account_with_product(company, app, product(n)).await.unwrap()
+    };
+    assert_eq!(found(acme, None, 9).await, Some(child));
+    for (company, n) in [(acme, 5), (acme, 7), (acme, 8), (biz(2), 9), (child, 9)] {
+        assert_eq!(found(company, None, n).await, None, "{company} {n}");
+    }
     let theirs = db.read().await.list_experience_products(exp(2)).await.unwrap();
     assert_eq!(theirs.iter().map(|p| p.id).collect::<Vec<_>>(), [product(5)]);
     let products = db.read().await.list_experience_products(exp(1)).await.unwrap();

@@ -1,5 +1,5 @@
-use hallpass_core::entity::{Feed, FeedSeat, FeedStatus, Notifications};
-use hallpass_core::id::{CompanyId, FeedId, FeedMemberId};
+use hallpass_core::entity::{Feed, FeedSeat, FeedStatus, KeyHolder, Notifications};
+use hallpass_core::id::{AppId, CompanyId, FeedId, FeedMemberId};
 use hallpass_store::{FeedTouch, HeadBump, NewFeed, NewMessage, Scan, SupportFilter};
 
 use crate::fixtures::*;
@@ -31,7 +31,7 @@ fn new_feed(n: u128, company: CompanyId, identity: &str) -> NewFeed {
         identity: identity.to_owned(),
         customer: None,
         custom_name: None,
-        by_key: false,
+        key_holder: None,
     }
 }
 
@@ -76,7 +76,7 @@ async fn a_feed_comes_back_with_its_seats(db: &Db) {
     let support = NewFeed {
         customer: Some(user(2)),
         custom_name: Some("Ünicode".to_owned()),
-        by_key: true,
+        key_holder: Some(KeyHolder::App(AppId::from_bits(5))),
         ..new_feed(1, acme, "about")
     };
     assert!(commit!(db, support, tx => tx.insert_feed(support, at(4))));
@@ -86,9 +86,10 @@ async fn a_feed_comes_back_with_its_seats(db: &Db) {
         let made = commit!(db, tx => tx.insert_feed_member((place(1), acme), id, seat, status, at(5)));
         assert_eq!(made, seated, "{n}");
     }
+    let holder = Some(KeyHolder::App(AppId::from_bits(5)));
     let found = found(db, 1).await;
     assert_eq!((found.id, found.company, found.customer), (place(1), acme, Some(user(2))));
-    assert_eq!((found.custom_name.as_deref(), found.by_key), (Some("Ünicode"), true));
+    assert_eq!((found.custom_name.as_deref(), found.key_holder), (Some("Ünicode"), holder));
     assert_eq!((found.created_at, found.resolved_at, found.last_message_at), (at(4), None, None));
     assert_eq!(found.active_at, at(4));
     let seats = [FeedSeat { user: user(2), admin: false }, FeedSeat { user: user(3), admin: true }];
@@ -258,12 +259,14 @@ async fn lists_come_by_activity(db: &Db) {
     let acme = db.acme().await;
     db.users([2]).await;
     let other = db.company(2, 1, None).await;
+    let (holder, apps) = (KeyHolder::Company(acme), KeyHolder::App(AppId::from_bits(5)));
     for n in 1..=6 {
-        let by_key = n % 2 == 0;
-        make(db, NewFeed { by_key, ..new_feed(n, acme, &n.to_string()) }, &[1, 2]).await;
+        let key_holder = (n % 2 == 0).then_some(holder);
+        make(db, NewFeed { key_holder, ..new_feed(n, acme, &n.to_string()) }, &[1, 2]).await;
     }
     make(db, new_feed(7, other, "7"), &[1]).await;
-    make(db, NewFeed { by_key: true, ..new_feed(8, acme, "8") }, &[2]).await;
+    make(db, NewFeed { key_holder: Some(holder), ..new_feed(8, acme, "8") }, &[2]).await;
+    make(db, NewFeed { key_holder: Some(apps), ..new_feed(9, acme, "9") }, &[2]).await;
     for (n, time) in [(3, 100), (2, 90)] {
         send(db, n, touch(n, time)).await;
     }
@@ -271,19 +274,21 @@ async fn lists_come_by_activity(db: &Db) {
     let own = async |who, company, scan: Scan| {
         numbers(db.read().await.list_feeds_of(user(who), company, &scan).await.unwrap())
     };
-    let keys = async |who, scan: Scan| {
-        numbers(db.read().await.list_feeds_by_key(acme, user(who), &scan).await.unwrap())
+    let keys = async |whose, who, scan: Scan| {
+        numbers(db.read().await.list_feeds_by_key(acme, (whose, user(who)), &scan).await.unwrap())
     };
     assert_eq!(own(1, acme, scan(true, 9)).await, [3, 2, 6, 5, 4, 1]);
     assert_eq!(own(1, acme, scan(false, 2)).await, [1, 4]);
     assert_eq!(own(1, acme, scan_from(true, at(90), place(2), 2)).await, [6, 5]);
     assert_eq!(own(1, acme, scan_from(false, at(6), place(6), 9)).await, [2, 3]);
     assert_eq!(own(1, other, scan(true, 9)).await, [7]);
-    assert_eq!(own(2, acme, scan(true, 3)).await, [3, 2, 8]);
-    assert_eq!(keys(1, scan(true, 9)).await, [2, 6, 4]);
-    assert_eq!(keys(2, scan(false, 9)).await, [4, 6, 8, 2]);
-    assert_eq!(keys(1, scan_from(true, at(90), place(2), 1)).await, [6]);
-    assert_eq!(keys(1, scan_from(false, at(4), place(4), 9)).await, [6, 2]);
+    assert_eq!(own(2, acme, scan(true, 3)).await, [3, 2, 9]);
+    assert_eq!(keys(apps, 2, scan(true, 9)).await, [9]);
+    assert_eq!(keys(apps, 1, scan(true, 9)).await, [0; 0]);
+    assert_eq!(keys(holder, 1, scan(true, 9)).await, [2, 6, 4]);
+    assert_eq!(keys(holder, 2, scan(false, 9)).await, [4, 6, 8, 2]);
+    assert_eq!(keys(holder, 1, scan_from(true, at(90), place(2), 1)).await, [6]);
+    assert_eq!(keys(holder, 1, scan_from(false, at(4), place(4), 9)).await, [6, 2]);
 }
 
 async fn support_chats_are_listed_by_state_order_and_company(db: &Db) {

@@ -1,7 +1,8 @@
 use hallpass_core::channel::ChannelId;
-use hallpass_core::entity::{FeedSeat, FeedStatus};
-use hallpass_core::id::{FeedId, FeedMemberId, MessageId};
+use hallpass_core::entity::{FeedSeat, FeedStatus, KeyHolder};
+use hallpass_core::id::{CompanyId, FeedId, FeedMemberId, MessageId};
 use hallpass_core::search::Query;
+use hallpass_core::statement::Parts;
 use hallpass_store::{Behind, ChatPlace, EventKind, NewFeed, NewMessage, Scan};
 
 use crate::fixtures::*;
@@ -255,17 +256,29 @@ async fn who_may_look_where(db: &Db) {
     commit!(db, tx => tx.delete_experience(exp(3), at(2)));
     let place = |n, public| ChatPlace { channel: feed(n), experience: exp(n), public };
     let mut conn = db.read().await;
-    let all = conn.list_chat_places(acme, None, 10).await.unwrap();
+    let all = conn.list_chat_places(acme, None, &Parts::default(), 10).await.unwrap();
     assert_eq!(all, [place(2, false), place(1, true)]);
-    assert_eq!(conn.list_chat_places(acme, Some(user(2)), 10).await.unwrap(), all);
-    assert_eq!(conn.list_chat_places(acme, Some(user(3)), 10).await.unwrap(), [place(1, true)]);
-    assert_eq!(conn.list_chat_places(acme, None, 1).await.unwrap(), [place(2, false)]);
+    assert_eq!(conn.list_chat_places(acme, Some(user(2)), &Parts::default(), 10).await.unwrap(), all);
+    assert_eq!(conn.list_chat_places(acme, Some(user(3)), &Parts::default(), 10).await.unwrap(), [place(1, true)]);
+    assert_eq!(
+        conn.list_chat_places(acme, None, &Parts::default(), 1).await.unwrap(),
+        [place(2, false)]
+    );
+    for (parts, expected) in [
+        (Parts::AllBut(vec![exp(2)]), vec![place(1, true)]),
+        // Looked for among all, not among the newest.
+        (Parts::Only(vec![exp(1), exp(3), exp(4)]), vec![place(1, true)]),
+        (Parts::NONE, vec![]),
+    ] {
+        assert_eq!(conn.list_chat_places(acme, None, &parts, 1).await.unwrap(), expected, "{parts:?}");
+    }
     drop(conn);
-    for (n, company, customer, by_key, seats) in [
-        (1, acme, None, false, vec![2, 3]),
-        (2, acme, Some(2), false, vec![2]),
-        (3, acme, None, true, vec![3]),
-        (4, other, Some(2), false, vec![2]),
+    for (n, company, customer, key_holder, seats) in [
+        (1, acme, None, None, vec![2, 3]),
+        (2, acme, Some(2), None, vec![2]),
+        (3, acme, None, Some(KeyHolder::Company(acme)), vec![3]),
+        (4, other, Some(2), None, vec![2]),
+        (5, acme, None, Some(KeyHolder::Company(other)), vec![3]),
     ] {
         let new = NewFeed {
             id: FeedId::from_bits(n),
@@ -273,7 +286,7 @@ async fn who_may_look_where(db: &Db) {
             identity: n.to_string(),
             customer: customer.map(user),
             custom_name: None,
-            by_key,
+            key_holder,
         };
         let data = (new, seats);
         db.store
@@ -296,8 +309,14 @@ async fn who_may_look_where(db: &Db) {
     let ids = |numbers: &[u128]| numbers.iter().copied().map(FeedId::from_bits).collect::<Vec<_>>();
     let mut conn = db.read().await;
     assert_eq!(conn.list_seated(user(2), acme, 10).await.unwrap(), ids(&[2, 1]));
-    assert_eq!(conn.list_seated(user(3), acme, 10).await.unwrap(), ids(&[3, 1]));
+    assert_eq!(conn.list_seated(user(3), acme, 10).await.unwrap(), ids(&[5, 3, 1]));
     assert_eq!(conn.list_seated(user(2), acme, 1).await.unwrap(), ids(&[2]));
-    assert_eq!(conn.list_open_feeds(acme, 10).await.unwrap(), ids(&[3, 2]));
-    assert_eq!(conn.list_open_feeds(other, 10).await.unwrap(), ids(&[4]));
+    let open = async |company, holder: Option<CompanyId>| {
+        let holder = holder.map(KeyHolder::Company);
+        db.read().await.list_open_feeds(company, holder, 10).await.unwrap()
+    };
+    assert_eq!(open(acme, Some(acme)).await, ids(&[3, 2]));
+    assert_eq!(open(acme, Some(other)).await, ids(&[5, 2]));
+    assert_eq!(open(acme, None).await, ids(&[2]));
+    assert_eq!(open(other, Some(other)).await, ids(&[4]));
 }
