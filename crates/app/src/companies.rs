@@ -46,8 +46,6 @@ pub struct CreateCompany {
 pub struct CompanyWithOwner {
     pub company: Arc<Company>,
     pub owner: Arc<Shown>,
-    /// The address the owner's company supplied.
-    pub owner_email: Option<String>,
     /// The address of its logo.
     pub logo: Option<String>,
     /// The address of its banner.
@@ -166,10 +164,21 @@ impl App {
         found: &CompanyWithOwner,
     ) -> Result<Option<String>, AppError> {
         match self.permit(caller, Action::ReadEmails, found.company.id, None, "company").await {
-            Ok(_) => Ok(found.owner_email.clone()),
+            Ok(_) => self.address_in(&found.company, found.company.owner).await,
             // A token sees what its user owns elsewhere in the family, but reads no addresses there.
             Err(AppError::MissingScopes(_) | AppError::NotFound(_)) => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+
+    /// A user's address as a company may see it: supplied for it, by itself or its parent, or proved by the
+    /// person whose own user this is. As the lists of members and the team show it.
+    async fn address_in(&self, company: &Company, user: UserId) -> Result<Option<String>, AppError> {
+        let Some(user) = self.user(user).await? else { return Ok(None) };
+        match (user.home, user.person) {
+            (Some(home), _) if home == company.id || company.parent == Some(home) => Ok(user.email.clone()),
+            (None, Some(person)) => Ok(self.store.read().await?.find_proved_address(person).await?),
+            _ => Ok(None),
         }
     }
 
@@ -261,10 +270,9 @@ impl App {
 
     async fn with_owner(&self, company: Company) -> Result<CompanyWithOwner, AppError> {
         let owner = self.shown(company.id, company.owner).await?;
-        let owner_email = self.user(company.owner).await?.and_then(|user| user.email.clone());
         let logo = company.logo.map(|id| self.picture_url(id));
         let banner = company.banner.map(|id| self.banner_url(id));
-        Ok(CompanyWithOwner { company: Arc::new(company), owner, owner_email, logo, banner })
+        Ok(CompanyWithOwner { company: Arc::new(company), owner, logo, banner })
     }
 
     /// Companies by creation: the connected accounts of a parent, or the caller's own.

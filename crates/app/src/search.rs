@@ -164,7 +164,9 @@ impl App {
         };
         // What is open to the company's team and keys, if these are such.
         if may_read(ChannelKind::Support, false, false, ANY_FEED) {
-            feeds.extend(self.store.read().await?.list_open_feeds(company, caller.key_holder(), MAX_CHANNELS).await?);
+            feeds.extend(
+                self.store.read().await?.list_open_feeds(company, caller.key_holder(), MAX_CHANNELS).await?,
+            );
         }
         let voice = self.voice(caller, company).await?;
         let mut seen = AHashSet::new();

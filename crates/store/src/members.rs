@@ -10,16 +10,24 @@ use jiff::Timestamp;
 use crate::conn::{Conn, Inner, Tx, on};
 use crate::error::StoreError;
 use crate::page::Scan;
-use crate::row::{like_pattern, parsed, time, to_json};
+use crate::row::{address, like_pattern, parsed, supplied, time, to_json};
 
 macro_rules! columns {
     () => {
-        "m.id, m.company_id, m.user_id, m.status, m.joined_at, m.created_at, m.updated_at, u.username,
+        concat!(
+            "m.id, m.company_id, m.user_id, m.status, m.joined_at, m.created_at, m.updated_at, u.username,
          COALESCE((SELECT o.name FROM profile_overrides o
                    WHERE o.company_id = m.company_id AND o.user_id = m.user_id), u.name) AS name,
-         u.email,
+         ",
+            address!(
+                "m.company_id",
+                "(m.status = 'joined' OR EXISTS (SELECT 1 FROM authorized_users x
+             WHERE x.company_id = m.company_id AND x.user_id = m.user_id))"
+            ),
+            ",
          EXISTS (SELECT 1 FROM authorized_users t
                  WHERE t.company_id = m.company_id AND t.user_id = m.user_id) AS on_team"
+        )
     };
 }
 // $2/$3 the key, $4/$5 created within, $6 status or '', $7 access level or '', $8 name pattern or '',
@@ -32,7 +40,10 @@ macro_rules! filters {
           AND ($8 = '' OR u.username_key LIKE $8 ESCAPE '\\' OR COALESCE(
                 (SELECT o.name_key FROM profile_overrides o
                  WHERE o.company_id = m.company_id AND o.user_id = m.user_id), u.name_key, '') LIKE $8 ESCAPE '\\'
-               OR ($9 <> '' AND COALESCE(u.email_key, '') LIKE $9 ESCAPE '\\'))")
+               OR ($9 <> '' AND CASE WHEN ", supplied!("m.company_id"), " THEN COALESCE(u.email_key, '') LIKE $9 ESCAPE '\\'
+                   ELSE u.home_company_id IS NULL AND m.status = 'joined' AND EXISTS (SELECT 1 FROM person_emails e
+                       WHERE e.person_id = u.person_id AND e.verified_at IS NOT NULL
+                         AND e.email_key LIKE $9 ESCAPE '\\') END))")
     };
 }
 // `$created_at` is spelled so that a walk by another key does not leave that key's index for its bounds.

@@ -16,6 +16,37 @@ pub(crate) fn parsed<T: FromStr>(
     text.parse().map_err(|_| StoreError::Corrupt { table, column, id: id.to_owned() })
 }
 
+/// Whether user `u` is one that a company, or its parent for it, made with an address.
+macro_rules! supplied {
+    ($company:literal) => {
+        concat!(
+            "u.home_company_id IN (",
+            $company,
+            ", (SELECT a.parent_id FROM companies a WHERE a.id = ",
+            $company,
+            "))"
+        )
+    };
+}
+pub(crate) use supplied;
+
+/// The address of user `u` as a company may see it: supplied for it, or proved by the person whose own user
+/// this is, while they are enrolled. What does not resolve there is not shown there.
+macro_rules! address {
+    ($company:literal, $enrolled:literal) => {
+        concat!(
+            "CASE WHEN ",
+            $crate::row::supplied!($company),
+            " THEN u.email WHEN u.home_company_id IS NULL AND ",
+            $enrolled,
+            " THEN
+                 (SELECT MIN(e.email) FROM person_emails e
+                  WHERE e.person_id = u.person_id AND e.verified_at IS NOT NULL) END AS email"
+        )
+    };
+}
+pub(crate) use address;
+
 /// Parses a text column that may be null.
 pub(crate) fn parsed_opt<T: FromStr>(
     table: &'static str,

@@ -8,14 +8,15 @@ use jiff::Timestamp;
 use crate::conn::{Conn, Tx, on};
 use crate::error::StoreError;
 use crate::page::Scan;
-use crate::row::{parsed, parsed_opt, time};
+use crate::row::{address, parsed, parsed_opt, time};
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT t.id, t.company_id, c.title AS company_title, t.user_id, t.role, t.created_at, t.updated_at,
-                 u.username, u.email, COALESCE(o.name, u.name) AS name,
-                 COALESCE(o.picture_id, u.picture_id) AS picture_id
+                 u.username, ",
+            address!("t.company_id", "TRUE"),
+            ", COALESCE(o.name, u.name) AS name, COALESCE(o.picture_id, u.picture_id) AS picture_id
              FROM authorized_users t JOIN users u ON u.id = t.user_id JOIN companies c ON c.id = t.company_id
              LEFT JOIN profile_overrides o ON o.company_id = t.company_id AND o.user_id = t.user_id ",
             $rest

@@ -57,7 +57,8 @@ const FIND_BY_USERNAME: &str = concat!(
 );
 const FIND_ENROLLED: &str =
     concat!("SELECT ", columns!(), " FROM users u WHERE u.id = $2 AND ", enrolled!("$1"));
-// Supplied by the company, or proved by the person.
+// Supplied by the company, by its parent for it, or proved by a person whose own user this is: as
+// [`address!`] shows them.
 const FIND_BY_ADDRESS: &str = concat!(
     "SELECT ",
     columns!(),
@@ -65,11 +66,18 @@ const FIND_BY_ADDRESS: &str = concat!(
     enrolled!("$1"),
     " UNION ALL SELECT ",
     columns!(),
+    " FROM users u WHERE u.home_company_id = (SELECT c.parent_id FROM companies c WHERE c.id = $1)
+        AND u.email_key = $2 AND ",
+    enrolled!("$1"),
+    " UNION ALL SELECT ",
+    columns!(),
     " FROM person_emails e JOIN users u ON u.person_id = e.person_id
-      WHERE e.email_key = $2 AND e.verified_at IS NOT NULL AND ",
+      WHERE e.email_key = $2 AND e.verified_at IS NOT NULL AND u.home_company_id IS NULL AND ",
     enrolled!("$1"),
     " LIMIT 10"
 );
+const PROVED_ADDRESS: &str =
+    "SELECT MIN(email) FROM person_emails WHERE person_id = $1 AND verified_at IS NOT NULL";
 const FIND_OWN_BY_USERNAME: &str = concat!(
     "SELECT ",
     columns!(),
@@ -152,6 +160,7 @@ pub(crate) const ALL: &[&str] = &[
     FIND_BY_USERNAME,
     FIND_ENROLLED,
     FIND_BY_ADDRESS,
+    PROVED_ADDRESS,
     FIND_OWN_BY_USERNAME,
     SEEN_FROM,
     OVERRIDE,
@@ -293,8 +302,8 @@ impl Conn {
         row.map(User::try_from).transpose()
     }
 
-    /// Whom an address means inside a company: the user the company made for it, else one whose person
-    /// proved it.
+    /// Whom an address means inside a company: the user the company made for it, else one its parent made,
+    /// else one whose person proved it.
     pub async fn find_user_by_address(
         &mut self,
         company: CompanyId,
@@ -303,8 +312,15 @@ impl Conn {
         let rows: Vec<Row> = on!(self, c => sqlx::query_as(FIND_BY_ADDRESS)
             .bind(company.to_string()).bind(address.to_lowercase()).fetch_all(c).await)?;
         let mut found = rows.into_iter().map(User::try_from).collect::<Result<Vec<_>, _>>()?;
-        found.sort_by_key(|user| (user.home != Some(company), user.id));
+        found.sort_by_key(|user| (user.home != Some(company), user.home.is_none(), user.id));
         Ok(found.into_iter().next())
+    }
+
+    /// The address to show of a person: one they proved.
+    pub async fn find_proved_address(&mut self, person: PersonId) -> Result<Option<String>, StoreError> {
+        let address: Option<String> = on!(self, c => sqlx::query_scalar(PROVED_ADDRESS)
+            .bind(person.to_string()).fetch_one(c).await)?;
+        Ok(address)
     }
 
     /// The person's own user who has a server-wide username.

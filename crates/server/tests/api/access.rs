@@ -83,6 +83,35 @@ async fn products_open_nothing_but_to_the_team() {
 }
 
 #[tokio::test]
+async fn a_parents_key_finds_the_products_of_its_accounts() {
+    let server = TestServer::start().await;
+    let (acme, rival) = (tenant(&server, "acme").await, tenant(&server, "rival").await);
+    let key = server.actor(&acme.key);
+    let attach = async |by: &Actor<'_>, company: &str, product: &str| {
+        let body = json!({ "app_id": acme.app, "company_id": company });
+        let place = text(&by.post("/experiences", body).await.ok(), "id").to_owned();
+        by.post(&format!("/experiences/{place}/attach"), json!({ "product_id": product })).await.ok();
+    };
+    attach(&key, &acme.account, "prod_ofAccount").await;
+    attach(&server.actor(&rival.key), &rival.account, "prod_ofRival").await;
+    // The account's owner is its team.
+    assert_eq!(access(&key, &acme.user, "prod_ofAccount").await, level("admin"));
+    assert_eq!(access(&key, &acme.colleague, "prod_ofAccount").await, level("no_access"));
+    let own = json!({ "child_company_id": acme.account, "role": "owner" });
+    let own = key.post(&format!("/companies/{}/api_keys", acme.company), own).await.ok();
+    let own = server.actor(text(&own, "secret_key"));
+    assert_eq!(access(&own, &acme.user, "prod_ofAccount").await, level("admin"));
+    // Up and sideways there is nothing.
+    own.get(&format!("/users/{}/access/{}", acme.user, acme.product)).await.refused(404, "not_found");
+    key.get(&format!("/users/{}/access/prod_ofRival", acme.user)).await.refused(404, "not_found");
+    let token = server.actor(&acme.token);
+    token.get("/users/me/access/prod_ofAccount").await.refused(404, "not_found");
+    // Its own, if both have it.
+    attach(&key, &acme.company.to_string(), "prod_ofAccount").await;
+    assert_eq!(access(&key, &acme.user, "prod_ofAccount").await, level("no_access"));
+}
+
+#[tokio::test]
 async fn a_parent_asks_about_its_accounts_and_nobody_about_strangers() {
     let server = TestServer::start().await;
     let (acme, rival) = (tenant(&server, "acme").await, tenant(&server, "rival").await);

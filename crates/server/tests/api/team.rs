@@ -1,8 +1,9 @@
 //! A company's team under its two names: roles given, changed and taken, and nobody above themselves.
 
+use hallpass_app::admin::{AdminCommand, PersonAsk};
 use hallpass_core::role::{MEMBER, Role};
 use hallpass_core::statement::KeyRights;
-use hallpass_testkit::{TestCompany, TestServer};
+use hallpass_testkit::{Actor, TestCompany, TestServer};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -165,6 +166,58 @@ async fn a_parents_key_keeps_its_accounts_teams_and_names_the_company_it_means()
         .await
         .refused(400, "parameter_invalid");
     assert_eq!(key.delete(&format!("{path}?account_id={}", acme.account)).await.ok(), json!(true));
+}
+
+/// Threat 30, and its other side: what a direct message may be begun by is what is shown, to the same callers.
+#[tokio::test]
+async fn a_proved_address_is_shown_exactly_where_it_resolves() {
+    let server = TestServer::start().await;
+    let (acme, rival) = (server.company("acme").await, server.company("rival").await);
+    let ask = PersonAsk {
+        email: "Zoe@Proved.test".to_owned(),
+        username: "zoe".to_owned(),
+        name: None,
+        password: None,
+    };
+    let made = server.app.admin(AdminCommand::CreatePerson(ask)).await.unwrap();
+    let zoe = text(&made, "id").to_owned();
+    let key = acme.as_key();
+    let resolves = async |who: &Actor<'_>| {
+        let body = json!({ "with_user_ids": ["zoe@PROVED.test"] });
+        match who.post("/dm_channels", body).await {
+            answer if answer.status == 200 => true,
+            answer => {
+                answer.refused(404, "not_found");
+                false
+            }
+        }
+    };
+    let found = async |who: &Actor<'_>, query: &str| {
+        let page = who.get(&format!("/members?query={query}")).await.ok();
+        page["data"].as_array().unwrap().iter().map(|m| m["user"]["email"].clone()).collect::<Vec<_>>()
+    };
+    let nobody = Vec::<Value>::new();
+    assert!(!resolves(&key).await);
+    server.app.make_member(acme.id, zoe.parse().unwrap()).await.unwrap();
+    assert!(resolves(&key).await && !resolves(&rival.as_key()).await);
+    assert_eq!(key.get(&format!("/members/{zoe}")).await.ok()["user"]["email"], "Zoe@Proved.test");
+    assert_eq!(found(&key, "zoe%40proved").await, ["Zoe@Proved.test"]);
+    assert_eq!(found(&rival.as_key(), "zoe%40proved").await, nobody);
+    let on_team = key.post("/authorized_users", on_team(&acme, &zoe, "support")).await.ok();
+    assert_eq!(on_team["user"]["email"], "Zoe@Proved.test");
+    let newer = format!("/team_members/{}", text(&on_team, "id"));
+    assert_eq!(key.get(&newer).await.ok()["email"], "Zoe@Proved.test");
+    // Without the right there is nothing of it, either way.
+    let blind = ["company:authorized_user:read", "dms:channel:manage", "dms:read"];
+    let blind = server.actor(server.key(acme.id, statements(&[(&blind, true, "*")])).await);
+    assert_eq!(blind.get(&newer).await.ok()["email"], Value::Null);
+    assert!(!resolves(&blind).await);
+    key.delete(&newer).await.ok();
+    // Who has left has taken it with them.
+    key.delete(&format!("/companies/{}/members/{zoe}", acme.id)).await.ok();
+    assert!(!resolves(&key).await);
+    assert_eq!(found(&key, "zoe").await, [Value::Null]);
+    assert_eq!(found(&key, "zoe%40proved").await, nobody);
 }
 
 #[tokio::test]

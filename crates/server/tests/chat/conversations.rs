@@ -18,6 +18,9 @@ const OWNER: usize = 4;
 const KEY: usize = 4;
 const ACTORS: usize = 5;
 
+/// Where somebody may keep a conversation.
+const STATUSES: [&str; 5] = ["accepted", "requested", "hidden", "closed", "archived"];
+
 /// What somebody does. Numbers beyond what there is wrap around.
 #[derive(Clone, Debug)]
 enum Act {
@@ -32,6 +35,9 @@ enum Act {
     Pin(usize, usize, bool),
     Delete(usize, usize),
     Resolve(usize, bool),
+    Rename(usize, Option<u8>),
+    Keep(usize, usize, usize),
+    Read(usize),
     Unenrol(usize),
     Enrol(usize),
 }
@@ -42,7 +48,7 @@ fn act() -> impl Strategy<Value = Act> {
         4 => proptest::collection::btree_set(user.clone(), 0..4).prop_map(Act::Begin),
         2 => (0..OWNER).prop_map(Act::OpenSupport),
         3 => (feed.clone(), user.clone()).prop_map(|(f, u)| Act::Add(f, u)),
-        3 => (feed.clone(), user).prop_map(|(f, u)| Act::Remove(f, u)),
+        3 => (feed.clone(), user.clone()).prop_map(|(f, u)| Act::Remove(f, u)),
         1 => feed.clone().prop_map(Act::End),
         8 => feed.clone().prop_map(Act::Send),
         2 => (feed.clone(), message.clone()).prop_map(|(f, m)| Act::Reply(f, m)),
@@ -50,6 +56,9 @@ fn act() -> impl Strategy<Value = Act> {
         2 => (feed.clone(), message.clone(), any::<bool>()).prop_map(|(f, m, pin)| Act::Pin(f, m, pin)),
         3 => (feed.clone(), message).prop_map(|(f, m)| Act::Delete(f, m)),
         3 => (feed, any::<bool>()).prop_map(|(f, resolved)| Act::Resolve(f, resolved)),
+        2 => (feed.clone(), proptest::option::of(0..3_u8)).prop_map(|(f, name)| Act::Rename(f, name)),
+        2 => (feed.clone(), user, 0..STATUSES.len()).prop_map(|(f, u, s)| Act::Keep(f, u, s)),
+        2 => feed.clone().prop_map(Act::Read),
         1 => (0..OWNER).prop_map(Act::Unenrol),
         2 => (0..OWNER).prop_map(Act::Enrol),
     ]
@@ -60,6 +69,16 @@ struct Seat {
     user: usize,
     admin: bool,
     active: u32,
+    /// When they last sent or read there, in milliseconds.
+    seen: Option<i64>,
+    /// Of [`STATUSES`].
+    status: usize,
+}
+
+impl Seat {
+    fn new(user: usize, admin: bool, active: u32) -> Self {
+        Self { user, admin, active, seen: None, status: 0 }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -83,6 +102,7 @@ struct Feed {
     seats: Vec<Seat>,
     said: Vec<Said>,
     open: bool,
+    name: Option<String>,
     active: u32,
     ended: bool,
 }
@@ -130,6 +150,12 @@ impl Model {
             }
     }
 
+    /// Somebody has read a feed; the number of the key is its owner's.
+    fn seen(&mut self, feed: usize, actor: usize, at: i64) {
+        let seats = &mut self.feeds[feed].seats;
+        seats.iter_mut().filter(|seat| seat.user == actor).for_each(|seat| seat.seen = Some(at));
+    }
+
     fn must_enter(&self, actor: usize, feed: usize) -> Verdict {
         if self.enters(actor, feed) { Ok(()) } else { Err(NOT_FOUND) }
     }
@@ -164,6 +190,15 @@ impl Model {
         }
     }
 
+    /// A message that the actor may pin or unpin: not as its author, unless it changes nothing.
+    fn may_pin(&self, actor: usize, feed: usize, said: usize, pinned: bool) -> Verdict {
+        let pins =
+            self.moderates(actor, feed) || (self.feeds[feed].customer.is_some() && self.is_team(actor));
+        self.may_change(actor, feed, said, pins, "not_moderator")?;
+        let changes = self.feeds[feed].said[said].pinned != pinned;
+        if pins || !changes { Ok(()) } else { Err((403, "not_moderator")) }
+    }
+
     /// The direct messages that the actor should see, in order.
     fn listed(&self, actor: usize) -> Vec<String> {
         let mut seen: Vec<(u32, &str)> = self
@@ -194,6 +229,9 @@ struct Scene<'s> {
     acme: TestCompany<'s>,
     users: Vec<String>,
     actors: Vec<Actor<'s>>,
+    /// The first user's own company, a connected account, and the direct message with them that the key began
+    /// there.
+    account: (String, String),
     model: Model,
     steps: u32,
 }
@@ -207,7 +245,8 @@ impl<'s> Scene<'s> {
         }
         users.push(acme.owner.to_string());
         let actors = vec![acme.as_key(); ACTORS];
-        let mut scene = Self { server, acme, users, actors, model: Model::default(), steps: 0 };
+        let account = begin_elsewhere(&acme, &users).await;
+        let mut scene = Self { server, acme, users, actors, account, model: Model::default(), steps: 0 };
         for user in 0..OWNER {
             scene.arrive(user).await;
         }
@@ -270,7 +309,7 @@ impl<'s> Scene<'s> {
                 });
                 let answer = who.post("/dm_members", body).await;
                 if self.judge(actor, expected, &answer)? && self.model.feeds[f].seat(user).is_none() {
-                    self.model.feeds[f].seats.push(Seat { user, admin: false, active: now });
+                    self.model.feeds[f].seats.push(Seat::new(user, false, now));
                 }
             }
             Act::Remove(f, user) => {
@@ -325,8 +364,7 @@ impl<'s> Scene<'s> {
             }
             Act::Pin(f, m, pinned) => {
                 let Some((f, m)) = place(&self.model, f, m) else { return Ok(()) };
-                let moderates = self.model.moderates(actor, f);
-                let expected = self.model.may_change(actor, f, m, moderates, "not_moderator");
+                let expected = self.model.may_pin(actor, f, m, pinned);
                 let at = format!("/messages/{}", self.model.feeds[f].said[m].id);
                 let answer = who.patch(&at, json!({ "is_pinned": pinned })).await;
                 if self.judge(actor, expected, &answer)? {
@@ -354,6 +392,41 @@ impl<'s> Scene<'s> {
                 let answer = who.post(&at, json!({})).await;
                 if self.judge(actor, expected, &answer)? {
                     self.model.feeds[f].open = !resolved;
+                }
+            }
+            Act::Rename(f, name) => {
+                let Some(f) = feed_of(f) else { return Ok(()) };
+                let may = match self.model.feeds[f].customer {
+                    Some(_) => self.model.is_team(actor),
+                    None => self.model.moderates(actor, f),
+                };
+                let expected = self.model.must_enter(actor, f);
+                let expected = expected.and(if may { Ok(()) } else { Err((403, "not_admin")) });
+                let name = name.map(|name| format!("name {name}"));
+                let at = format!("/dm_channels/{}", self.model.feeds[f].id);
+                let answer = who.patch(&at, json!({ "custom_name": name })).await;
+                if self.judge(actor, expected, &answer)? {
+                    self.model.feeds[f].name = name;
+                }
+            }
+            Act::Keep(f, user, status) => {
+                let Some(f) = feed_of(f) else { return Ok(()) };
+                let Some(seat) = self.seat_of(f, user).await? else { return Ok(()) };
+                let own = if user == actor { Ok(()) } else { Err((403, "not_own_membership")) };
+                let answer = who.patch(&seat, json!({ "status": STATUSES[status] })).await;
+                if self.judge(actor, self.model.must_enter(actor, f).and(own), &answer)? {
+                    let seats = &mut self.model.feeds[f].seats;
+                    seats.iter_mut().filter(|seat| seat.user == user).for_each(|seat| seat.status = status);
+                }
+            }
+            Act::Read(f) => {
+                let Some(f) = feed_of(f) else { return Ok(()) };
+                let (app, id) = (&self.server.app, self.model.feeds[f].id.parse().unwrap());
+                let Ok(caller) = app.authenticate(&who.bearer).await else { return Ok(()) };
+                let read = app.mark_feed_read(&caller, id, 1000).await;
+                prop_assert_eq!(read.is_ok(), self.model.enters(actor, f), "actor {}: {:?}", actor, read);
+                if read.is_ok() {
+                    self.model.seen(f, actor, app.clock().now().as_millisecond());
                 }
             }
             Act::Unenrol(user) if self.model.enrolled[user] => {
@@ -402,8 +475,7 @@ impl<'s> Scene<'s> {
             self.model.feeds[known].about = None;
         }
         prop_assert!(self.model.feeds.iter().all(|feed| feed.id != id), "put into {id}");
-        let seats =
-            people.iter().map(|user| Seat { user: *user, admin: *user == actor, active: now }).collect();
+        let seats = people.iter().map(|user| Seat::new(*user, *user == actor, now)).collect();
         self.model.feeds.push(Feed {
             id,
             by_key,
@@ -412,6 +484,7 @@ impl<'s> Scene<'s> {
             seats,
             said: Vec::new(),
             open: true,
+            name: None,
             active: now,
             ended: false,
         });
@@ -447,9 +520,10 @@ impl<'s> Scene<'s> {
             by_key: false,
             customer: Some(customer),
             about: None,
-            seats: vec![Seat { user: customer, admin: false, active: now }],
+            seats: vec![Seat::new(customer, false, now)],
             said: Vec::new(),
             open: true,
+            name: None,
             active: now,
             ended: false,
         });
@@ -463,13 +537,8 @@ impl<'s> Scene<'s> {
         f: usize,
         user: usize,
     ) -> Result<(), TestCaseError> {
-        // The seat's id, as the store knows it: who is outside would not be told.
         let feed = self.model.feeds[f].id.parse().unwrap();
-        let target = self.users[user].parse().unwrap();
-        let found =
-            self.server.app.store().read().await.unwrap().find_feed_member_of(feed, target).await.unwrap();
-        prop_assert_eq!(found.is_some(), self.model.feeds[f].seat(user).is_some());
-        let Some(member) = found else { return Ok(()) };
+        let Some(seat) = self.seat_of(f, user).await? else { return Ok(()) };
         let own = user == actor;
         let expected = self.model.must_enter(actor, f).and_then(|()| {
             match (self.model.feeds[f].customer, own || self.model.moderates(actor, f)) {
@@ -478,7 +547,7 @@ impl<'s> Scene<'s> {
                 (None, false) => Err((403, "not_admin")),
             }
         });
-        let answer = who.delete(&format!("/dm_members/{}", member.id)).await;
+        let answer = who.delete(&seat).await;
         if !self.judge(actor, expected, &answer)? {
             return Ok(());
         }
@@ -508,8 +577,20 @@ impl<'s> Scene<'s> {
         Ok(())
     }
 
+    /// The path of somebody's seat, as the store knows it: who is outside would not be told.
+    async fn seat_of(&self, f: usize, user: usize) -> Result<Option<String>, TestCaseError> {
+        let feed = self.model.feeds[f].id.parse().unwrap();
+        let target = self.users[user].parse().unwrap();
+        let mut conn = self.server.app.store().read().await.unwrap();
+        let found = conn.find_feed_member_of(feed, target).await.unwrap();
+        prop_assert_eq!(found.is_some(), self.model.feeds[f].seat(user).is_some());
+        Ok(found.map(|member| format!("/dm_members/{}", member.id)))
+    }
+
     fn said(&mut self, actor: usize, f: usize, body: &Value, content: String) {
         let now = self.model.now;
+        // Whoever writes has read.
+        self.model.seen(f, actor, self.server.app.clock().now().as_millisecond());
         let feed = &mut self.model.feeds[f];
         feed.said.push(Said {
             id: text(body, "id"),
@@ -527,6 +608,9 @@ impl<'s> Scene<'s> {
 
     /// Everybody looks at their lists, and at one feed.
     async fn look_around(&self) -> Result<(), TestCaseError> {
+        let (account, elsewhere) = &self.account;
+        let there = self.actors[KEY].get(&format!("/dm_channels?company_id={account}")).await.ok();
+        prop_assert_eq!(ids(&there), std::slice::from_ref(elsewhere));
         let looked_at = usize::try_from(self.steps).unwrap().checked_rem(self.model.feeds.len());
         for (actor, who) in self.actors.iter().enumerate() {
             let listed = who.get("/dm_channels?first=100").await;
@@ -555,6 +639,48 @@ impl<'s> Scene<'s> {
                     .collect();
                 prop_assert_eq!(seen, said, "actor {}", actor);
             }
+            self.look_at(actor, who, f).await?;
+        }
+        Ok(())
+    }
+
+    /// Somebody looks at what a feed is called, at who is in it, and at what one message said before.
+    async fn look_at(&self, actor: usize, who: &Actor<'_>, f: usize) -> Result<(), TestCaseError> {
+        let (feed, may) = (&self.model.feeds[f], self.model.must_enter(actor, f));
+        let shown = who.get(&format!("/dm_channels/{}", feed.id)).await;
+        if self.judge(actor, may, &shown)? {
+            prop_assert_eq!(&shown.body["name"], &json!(feed.name), "actor {}", actor);
+        }
+        let page = who.get(&format!("/dm_members?channel_id={}&first=100", feed.id)).await;
+        if self.judge(actor, may, &page)? {
+            let mut seen: Vec<Value> = page.body["data"].as_array().unwrap().clone();
+            for seat in &mut seen {
+                seat.as_object_mut().unwrap().retain(|key, _| key != "id");
+            }
+            let mut seats: Vec<Value> = feed
+                .seats
+                .iter()
+                .map(|seat| {
+                    json!({ "channel_id": feed.id, "user_id": self.users[seat.user], "is_admin": seat.admin,
+                            "status": STATUSES[seat.status],
+                            "last_viewed_at": seat.seen.map(|at| at.to_string()) })
+                })
+                .collect();
+            seen.sort_by_key(|seat| seat["user_id"].to_string());
+            seats.sort_by_key(|seat| seat["user_id"].to_string());
+            prop_assert_eq!(seen, seats, "actor {}", actor);
+        }
+        let Some(m) = usize::try_from(self.steps).unwrap().checked_rem(feed.said.len()) else {
+            return Ok(());
+        };
+        let said = &feed.said[m];
+        let moderates = self.model.moderates(actor, f);
+        let expected = self.model.may_change(actor, f, m, moderates, "not_author");
+        let page = who.get(&format!("/messages/{}/edits?first=100", said.id)).await;
+        if self.judge(actor, expected, &page)? {
+            let texts = page.body["data"].as_array().unwrap().iter().map(|edit| text(edit, "content"));
+            let expected: Vec<String> = said.before.iter().rev().cloned().collect();
+            prop_assert_eq!(texts.collect::<Vec<_>>(), expected, "actor {}", actor);
         }
         Ok(())
     }
@@ -569,6 +695,19 @@ impl<'s> Scene<'s> {
         }
         Ok(())
     }
+}
+
+/// A direct message in the first user's own company, begun by the parent's key, with the parent's owner in it.
+async fn begin_elsewhere(acme: &TestCompany<'_>, users: &[String]) -> (String, String) {
+    let key = acme.as_key();
+    let accounts = key.get(&format!("/companies?parent_company_id={}&first=100", acme.id)).await.ok();
+    let accounts = accounts["data"].as_array().unwrap();
+    let account = accounts.iter().find(|account| account["owner_user"]["id"] == users[0]).unwrap();
+    let account = text(account, "id");
+    key.put(&format!("/companies/{account}/members/{}", users[OWNER])).await.ok();
+    let body = json!({ "company_id": account, "with_user_ids": [users[OWNER]] });
+    let begun = text(&key.post("/dm_channels", body).await.ok(), "id");
+    (account, begun)
 }
 
 /// How many runs, of how many steps each: at least their product is taken.

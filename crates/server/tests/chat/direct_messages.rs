@@ -1,9 +1,11 @@
 //! Direct messages: who begins them with whom, who is in them, and that nobody else is.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use hallpass_app::api_keys::CreateApiKey;
 use hallpass_core::catalogue::scopes::{CHAT_READ, DMS_CHANNEL_MANAGE, DMS_READ};
-use hallpass_core::id::{FeedId, FeedMemberId, UserId};
+use hallpass_core::id::{CompanyId, FeedId, FeedMemberId, UserId};
 use hallpass_core::role::Role;
 use hallpass_core::scope::ScopeSet;
 use hallpass_core::statement::{KeyRights, Pattern, Statement};
@@ -453,6 +455,102 @@ async fn keys_take_part_only_in_what_keys_began() {
     denied.get(&format!("/dm_channels/{official}")).await.refused(403, "scope_missing");
 }
 
+/// What a key began is for the keys of the same holder: a company's own, an app's, a parent's.
+#[tokio::test]
+async fn threat_20_keys_take_part_only_in_what_keys_of_the_same_holder_began() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let child = json!({ "email": "child@acme.test", "parent_company_id": acme.id, "title": "Child" });
+    let child = text(&acme.as_key().post("/companies", child).await.ok(), "id");
+    let child: CompanyId = child.parse().unwrap();
+    let (ann, _) = acme.member("ann").await;
+    acme.as_key().put(&format!("/companies/{child}/members/{ann}")).await.ok();
+    let app_key = async |name: &str| {
+        let made = acme.as_key().post("/apps", json!({ "name": name })).await.ok();
+        let app = text(&made, "id").parse().unwrap();
+        let second = CreateApiKey {
+            company: acme.id,
+            app: Some(app),
+            name: None,
+            rights: KeyRights::Role(Role::Owner),
+            expires_at: None,
+        };
+        let second = server.app.make_api_key(second, None).await.unwrap();
+        [text(&made["api_key"], "token"), second.secret.expose().to_owned()].map(|key| server.actor(key))
+    };
+    let own = async |company| {
+        let key = server.key(company, KeyRights::Role(Role::Owner)).await;
+        [key, server.key(company, KeyRights::Role(Role::Owner)).await].map(|key| server.actor(key))
+    };
+    let (one, other, parents, childs) =
+        (app_key("One").await, app_key("Other").await, own(acme.id).await, own(child).await);
+    for (place, holders) in [(acme.id, vec![&one, &other, &parents]), (child, vec![&parents, &childs, &one])]
+    {
+        let begin = async |who: &Actor<'_>| {
+            let body = json!({ "company_id": place, "with_user_ids": [ann] });
+            text(&who.post("/dm_channels", body).await.ok(), "id")
+        };
+        let list =
+            async |who: &Actor<'_>| ids(&who.get(&format!("/dm_channels?company_id={place}")).await.ok());
+        let finds = async |who: &Actor<'_>| {
+            let page = who.get(&format!("/messages/search?query=secret&company_id={place}")).await.ok();
+            page["data"].as_array().unwrap().iter().map(|m| text(m, "channel_id")).collect::<Vec<_>>()
+        };
+        let mut begun = Vec::new();
+        for holder in &holders {
+            let (id, again) = (begin(&holder[0]).await, begin(&holder[1]).await);
+            assert_eq!(id, again, "keys of one holder share it");
+            let file = text(&holder[0].upload_as("a.txt", "private", "secret text").await, "id");
+            let sent = json!({ "channel_id": id, "content": "secret", "attachments": [{ "id": file }] });
+            let sent = text(&holder[0].post("/messages", sent).await.ok(), "id");
+            begun.push((id, sent, file));
+        }
+        server.app.index_all().await.unwrap();
+        let unique: BTreeSet<&String> = begun.iter().map(|(id, ..)| id).collect();
+        assert_eq!(unique.len(), holders.len(), "holders have their own");
+        for (n, holder) in holders.iter().enumerate() {
+            for who in *holder {
+                assert_eq!(list(who).await, std::slice::from_ref(&begun[n].0));
+                assert_eq!(finds(who).await, std::slice::from_ref(&begun[n].0));
+                who.say(&begun[n].0, "more").await.ok();
+                let read = who.get(&format!("/messages/{}", begun[n].1)).await.ok();
+                assert_eq!(read["attachments"][0]["id"], begun[n].2);
+            }
+            for (m, (id, sent, file)) in begun.iter().enumerate().filter(|(m, _)| *m != n) {
+                let of_ann = seat(&holders[m][0], id, &ann).await;
+                for who in *holder {
+                    for path in [
+                        format!("/dm_channels/{id}"),
+                        format!("/messages?channel_id={id}"),
+                        format!("/messages/{sent}"),
+                        format!("/messages/{sent}/edits"),
+                        format!("/reactions?resource_id={sent}"),
+                        format!("/dm_members?channel_id={id}"),
+                        of_ann.clone(),
+                        format!("/messages/search?query=secret&channel_id={id}"),
+                        format!("/files/{file}"),
+                    ] {
+                        who.get(&path).await.refused(404, "not_found");
+                    }
+                    who.say(id, "x").await.refused(404, "not_found");
+                    who.patch(&format!("/messages/{sent}"), json!({ "content": "x" }))
+                        .await
+                        .refused(404, "not_found");
+                    who.delete(&format!("/messages/{sent}")).await.refused(404, "not_found");
+                    who.post("/reactions", json!({ "resource_id": sent, "emoji": "👍" }))
+                        .await
+                        .refused(404, "not_found");
+                    who.patch(&format!("/dm_channels/{id}"), json!({ "custom_name": "x" }))
+                        .await
+                        .refused(404, "not_found");
+                    who.delete(&format!("/dm_channels/{id}")).await.refused(404, "not_found");
+                    who.delete(&of_ann).await.refused(404, "not_found");
+                }
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_list_is_by_activity_and_pages() {
     let server = TestServer::start().await;
@@ -519,10 +617,47 @@ async fn both_generations_scopes_open_what_they_name() {
     missing(others.get(&format!("/messages?channel_id={id}")).await);
     missing(manager.say(&id, "x").await);
     writer.say(&id, "x").await.ok();
-    missing(writer.delete(&of_ben).await);
-    reader.delete(&of_ben).await.ok();
+    // An admin who only reads removes nobody but themselves.
+    missing(reader.delete(&of_ben).await);
+    missing(others.delete(&of_ben).await);
+    writer.delete(&of_ben).await.ok();
     let of_cleo = seat(&as_ann, &id, &cleo).await;
     manager.delete(&of_cleo).await.ok();
+}
+
+#[tokio::test]
+async fn leaving_by_a_right_to_read_destroys_nothing() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let (ann, as_ann) = acme.member("ann").await;
+    let (ben, as_ben) = acme.member("ben").await;
+    let reader = server.actor(acme.token_with(&ann, &["dms:read"]).await);
+    let id = dm(&as_ann, &[&ben]).await;
+    let sent = text(&as_ann.say(&id, "kept").await.ok(), "id");
+    let (of_ann, of_ben) = (seat(&as_ann, &id, &ann).await, seat(&as_ann, &id, &ben).await);
+    reader.delete(&of_ben).await.refused(403, "scope_missing");
+    as_ben.delete(&of_ben).await.ok();
+    reader.delete(&of_ann).await.ok();
+    let last = events(&server, &id).await.pop().unwrap();
+    assert_eq!(last, (EventKind::MemberRemoved, ann.clone()));
+    let message = server.app.store().read().await.unwrap().find_message(sent.parse().unwrap()).await.unwrap();
+    assert_eq!(message.unwrap().content.as_deref(), Some("kept"));
+    // It is nobody's now, and nobody's again.
+    for who in [&as_ann, &as_ben, &acme.as_key()] {
+        who.get(&format!("/dm_channels/{id}")).await.refused(404, "not_found");
+        who.get(&format!("/messages/{sent}")).await.refused(404, "not_found");
+        who.say(&id, "hello?").await.refused(404, "not_found");
+        who.delete(&format!("/dm_channels/{id}")).await.refused(404, "not_found");
+        assert_eq!(dms(who).await, Vec::<String>::new());
+    }
+    let next = dm(&as_ann, &[&ben]).await;
+    assert_ne!(next, id);
+    assert_eq!(as_ben.get(&format!("/messages?channel_id={next}")).await.ok()["data"], json!([]));
+    // Who may delete it ends it by leaving last.
+    let (of_ann, of_ben) = (seat(&as_ann, &next, &ann).await, seat(&as_ann, &next, &ben).await);
+    as_ben.delete(&of_ben).await.ok();
+    as_ann.delete(&of_ann).await.ok();
+    assert_eq!(events(&server, &next).await.pop().unwrap(), (EventKind::ChannelDeleted, next));
 }
 
 #[tokio::test]

@@ -270,7 +270,7 @@ async fn a_message_is_edited_by_its_author_alone() {
 }
 
 #[tokio::test]
-async fn a_message_is_pinned_by_its_author_and_those_who_moderate() {
+async fn a_message_is_pinned_by_those_who_moderate_and_not_by_its_author() {
     let server = TestServer::start().await;
     let acme = server.company("acme").await;
     let (_, channel) = acme.channel("General", true).await;
@@ -283,7 +283,12 @@ async fn a_message_is_pinned_by_its_author_and_those_who_moderate() {
     for edit in [json!({ "is_pinned": true }), json!({ "is_pinned": false }), json!({})] {
         cleo.patch(&at, edit).await.refused(403, "not_moderator");
     }
-    let pinned = ann.patch(&at, json!({ "is_pinned": true })).await.ok();
+    // Nor does its author; saying what is so already is no pinning.
+    ann.patch(&at, json!({ "is_pinned": true })).await.refused(403, "not_moderator");
+    ann.patch(&at, json!({ "content": "x", "is_pinned": true })).await.refused(403, "not_moderator");
+    assert_eq!(ann.patch(&at, json!({ "is_pinned": false })).await.ok(), sent);
+    let pinned = as_ben.patch(&at, json!({ "is_pinned": true })).await.ok();
+    ann.patch(&at, json!({ "is_pinned": false })).await.refused(403, "not_moderator");
     assert_eq!(as_ben.patch(&at, json!({ "is_pinned": false })).await.ok()["is_pinned"], false);
     let pinned_again = as_ben.patch(&at, json!({ "is_pinned": true })).await.ok();
     assert_eq!(pinned_again["is_pinned"], pinned["is_pinned"]);
@@ -415,7 +420,7 @@ async fn a_key_owns_what_keys_posted_and_not_what_the_owner_wrote() {
     let path = format!("/messages/{}", by_key["id"].as_str().unwrap());
     assert_eq!(by_key["user"], own["user"]);
     poster.patch(&path, json!({ "content": "corrected" })).await.ok();
-    poster.patch(&path, json!({ "is_pinned": true })).await.ok();
+    poster.patch(&path, json!({ "is_pinned": true })).await.refused(403, "not_moderator");
     owner.patch(&path, json!({ "content": "better" })).await.ok();
     poster.delete(&path).await.ok();
 }

@@ -1,8 +1,8 @@
 //! Searching: what may be read is found, as it is now, and nothing else.
 
-use hallpass_core::catalogue::scopes::CHAT_READ;
+use hallpass_core::catalogue::scopes::{CHAT_READ, SUPPORT_CHAT_READ};
 use hallpass_core::role::Role;
-use hallpass_core::scope::ScopeSet;
+use hallpass_core::scope::{Scope, ScopeSet};
 use hallpass_core::statement::{KeyRights, Pattern, Statement};
 use hallpass_testkit::http::Method;
 use hallpass_testkit::{Actor, Answer, Engine, TestServer, poll};
@@ -354,6 +354,145 @@ async fn a_walk_over_hits_meets_each_once_while_more_is_said() {
     let back = search(&ann, "word", "&last=3").await.ok();
     assert_eq!(contents(&back), ["word 2", "word 1", "word 0"]);
     assert_eq!(back["page_info"]["has_previous_page"], true);
+}
+
+/// The index may be far behind: a page that finds little that is still so goes on where it stopped.
+#[tokio::test]
+async fn a_walk_over_many_stale_hits_meets_each_live_one_once() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let (_, channel) = acme.channel("General", true).await;
+    let (_, ann) = acme.member("ann").await;
+    let mut sent = Vec::new();
+    for n in 0..330 {
+        sent.push(say(&server, &ann, &channel, &format!("word {n}")).await);
+    }
+    server.app.index_all().await.unwrap();
+    server.stop_background();
+    // Two lie before the stretch that is gone, one within, the others behind.
+    let live = |n: usize| n < 4 || n == 150 || n >= 328;
+    for (_, message) in sent.iter().enumerate().filter(|(n, _)| !live(*n)) {
+        ann.delete(&format!("/messages/{}", id(message))).await.ok();
+    }
+    let expected: Vec<String> = (0..330).rev().filter(|n| live(*n)).map(|n| format!("word {n}")).collect();
+    for (first, way) in [(1, "desc"), (2, "desc"), (3, "desc"), (100, "desc"), (1, "asc"), (5, "asc")] {
+        let (mut seen, mut after, mut pages) = (Vec::new(), String::new(), 0);
+        loop {
+            let page = search(&ann, "word", &format!("&first={first}&direction={way}{after}")).await.ok();
+            let info = &page["page_info"];
+            assert_eq!(info["has_next_page"], info["end_cursor"].is_string(), "{info}");
+            assert_eq!(info["has_previous_page"], pages > 0, "{info}");
+            let texts = contents(&page);
+            assert!(!texts.is_empty(), "clients take an empty page for the last");
+            seen.extend(texts);
+            pages += 1;
+            let Some(cursor) = info["end_cursor"].as_str() else { break };
+            after = format!("&after={cursor}");
+        }
+        if way == "asc" {
+            seen.reverse();
+        }
+        assert_eq!(seen, expected, "{first} {way}");
+    }
+    // From the end towards the beginning, as well.
+    let (mut seen, mut before) = (Vec::new(), String::new());
+    loop {
+        let page = search(&ann, "word", &format!("&last=3{before}")).await.ok();
+        seen.splice(0..0, contents(&page));
+        if page["page_info"]["has_previous_page"] == false {
+            break;
+        }
+        before = format!("&before={}", page["page_info"]["start_cursor"].as_str().unwrap());
+    }
+    assert_eq!(seen, expected);
+}
+
+/// Who may read one experience only, or all but one, is given what they may read, and not refused.
+#[tokio::test]
+async fn a_credential_for_a_part_lists_and_searches_that_part() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let mut places = Vec::new();
+    for (name, public) in [("One", true), ("Two", true), ("Private", false)] {
+        let (experience, channel) = acme.channel(name, public).await;
+        say(&server, &acme.as_key(), &channel, &format!("needle {name}")).await;
+        places.push((experience, channel));
+    }
+    let ann = acme.user("ann").await;
+    let support = support_chat(&server, acme.id, &ann).await;
+    say(&server, &acme.as_key(), &support, "needle support").await;
+    server.app.index_all().await.unwrap();
+    let statement = |grant, actions: &[Scope], inner: &str| Statement {
+        actions: ScopeSet::of(actions),
+        grant,
+        resources: vec![Pattern::try_from(format!("{}{inner}", acme.id)).unwrap()],
+    };
+    let part = |n: usize| format!("|{}", places[n].0);
+    let (chats, every) = ([CHAT_READ], [CHAT_READ, SUPPORT_CHAT_READ]);
+    for (statements, listed, hits) in [
+        (vec![statement(true, &chats, &part(0))], "One", "One"),
+        (vec![statement(true, &chats, &part(2))], "Private", "Private"),
+        (vec![statement(true, &chats, &part(0)), statement(true, &chats, &part(1))], "Two One", "Two One"),
+        (
+            vec![statement(true, &chats, "|exp_*"), statement(false, &chats, &part(1))],
+            "Private One",
+            "Private One",
+        ),
+        (
+            vec![statement(true, &every, "|*"), statement(false, &chats, &part(2))],
+            "Two One",
+            "support Two One",
+        ),
+        (vec![statement(true, &chats, ""), statement(false, &chats, &part(0))], "Private Two", "Private Two"),
+        (vec![statement(true, &chats, &part(0)), statement(false, &chats, &part(0))], "", ""),
+        (vec![statement(true, &chats, ""), statement(false, &chats, "|exp_*")], "", ""),
+        (vec![statement(true, &chats, &part(0)), statement(false, &chats, "")], "", ""),
+        // Support chats are no part of that name: these are readable, and the channels are not.
+        (vec![statement(true, &[SUPPORT_CHAT_READ], "|*")], "", "support"),
+        // Another company's experience is nothing of this one's.
+        (vec![statement(true, &chats, "|exp_01KDWPVNG0W1GTXMFFD0000001")], "none", "none"),
+    ] {
+        let told = format!("{statements:?}");
+        let key = server.actor(server.key(acme.id, KeyRights::Statements(statements)).await);
+        // A token of the owner, who may enter all, minted by that key: the same.
+        let scopes: &[&str] =
+            if hits.contains("support") { &["chat:read", "support_chat:read"] } else { &["chat:read"] };
+        let mut who = vec![key];
+        if !listed.is_empty() {
+            let minted = who[0].mint(acme.id, &acme.owner.to_string(), scopes).await.ok();
+            who.push(server.actor(minted["token"].as_str().unwrap()));
+        }
+        for who in &who {
+            for query in ["", "&first=1"] {
+                let page = who.get(&format!("/chat_channels?company_id={}{query}", acme.id)).await;
+                if listed.is_empty() {
+                    page.refused(403, "scope_missing");
+                    continue;
+                }
+                let page = page.ok();
+                let names: Vec<&str> = page["data"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|channel| channel["experience"]["name"].as_str().unwrap())
+                    .collect();
+                let expected: Vec<&str> = listed
+                    .split(' ')
+                    .filter(|name| *name != "none")
+                    .take(if query.is_empty() { 9 } else { 1 })
+                    .collect();
+                assert_eq!(names, expected, "{told}");
+            }
+            let answer = search(who, "needle", &format!("&company_id={}", acme.id)).await;
+            if hits.is_empty() {
+                answer.refused(403, "scope_missing");
+                continue;
+            }
+            let expected: Vec<String> =
+                hits.split(' ').filter(|name| *name != "none").map(|name| format!("needle {name}")).collect();
+            assert_eq!(contents(&answer.ok()), expected, "{told}");
+        }
+    }
 }
 
 /// Threat 23: among much that somebody may not read, the little they may is found, and soon.

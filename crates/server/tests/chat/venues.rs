@@ -14,7 +14,8 @@ async fn feed(
     let app = &server.app;
     let at = app.clock().now();
     let id = FeedId::generate(at, app.entropy());
-    let new = NewFeed { id, company, identity: id.to_string(), customer, custom_name: None, key_holder: None };
+    let new =
+        NewFeed { id, company, identity: id.to_string(), customer, custom_name: None, key_holder: None };
     let seats: Vec<(FeedMemberId, UserId)> =
         seats.into_iter().map(|user| (FeedMemberId::from_bits(ulid(at, app.entropy())), user)).collect();
     app.store()

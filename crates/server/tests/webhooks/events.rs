@@ -33,10 +33,9 @@ async fn edits_pins_and_deletions_are_told() {
     receiver.subscribe(&acme.as_key(), &["hallpass.message.updated", "hallpass.message.deleted"]).await;
     let id = ann.say(&channel, "hello").await.ok()["id"].as_str().unwrap().to_owned();
     let path = format!("/messages/{id}");
-    for change in
-        [json!({ "content": "changed" }), json!({ "is_pinned": true }), json!({ "is_pinned": true })]
-    {
-        ann.patch(&path, change).await.ok();
+    ann.patch(&path, json!({ "content": "changed" })).await.ok();
+    for _ in 0..2 {
+        acme.as_key().patch(&path, json!({ "is_pinned": true })).await.ok();
     }
     server.app.deliver_webhooks().await.unwrap();
     ann.delete(&path).await.ok();

@@ -1,5 +1,7 @@
+use hallpass_core::emoji::Emoji;
 use hallpass_core::entity::{Feed, FeedSeat, FeedStatus, KeyHolder, Notifications};
-use hallpass_core::id::{AppId, CompanyId, FeedId, FeedMemberId};
+use hallpass_core::id::{AppId, CompanyId, FeedId, FeedMemberId, ReactionId};
+use hallpass_core::reaction::{Mark, Reaction};
 use hallpass_store::{FeedTouch, HeadBump, NewFeed, NewMessage, Scan, SupportFilter};
 
 use crate::fixtures::*;
@@ -188,6 +190,17 @@ async fn a_deleted_feed_leaves_nothing_to_read(db: &Db) {
             vec![NewMessage { mentions: vec![user(1)], ..new_message(n, place(n).into(), 1, user(1)) }];
         commit!(db, message, tx => tx.insert_messages(message));
         commit!(db, tx => tx.keep_message_edit(post(n), at(5)));
+        let mark = Mark::Emoji(Emoji::parse("👍").unwrap());
+        let made = Reaction {
+            id: ReactionId::from_bits(n),
+            message: post(n),
+            user: user(1),
+            mark,
+            by_key: false,
+            created_at: at(5),
+        };
+        commit!(db, tx => tx.mark_reacted(post(n)));
+        assert!(commit!(db, made, tx => tx.insert_reaction(made, None)));
     }
     assert!(commit!(db, tx => tx.delete_feed(place(1), at(9))));
     assert!(!commit!(db, tx => tx.delete_feed(place(1), at(9))));
@@ -201,6 +214,14 @@ async fn a_deleted_feed_leaves_nothing_to_read(db: &Db) {
     assert!(read.find_message(post(2)).await.unwrap().is_some());
     drop(read);
     assert_eq!(db.number("SELECT COUNT(*) FROM messages WHERE content IS NOT NULL").await, 1);
+    // Reactions and their counts go as well, by and by those of much that was said.
+    assert_eq!(db.number("SELECT COUNT(*) FROM reaction_counts").await, 1, "of the other one");
+    while commit!(db, tx => tx.sweep_reactions()) {}
+    assert_eq!(db.number("SELECT COUNT(*) FROM reactions").await, 1, "of the other one");
+    let mut read = db.read().await;
+    assert_eq!(read.list_reactions(post(1), &scan(true, 9)).await.unwrap(), []);
+    assert_eq!(read.list_reactions(post(2), &scan(true, 9)).await.unwrap().len(), 1);
+    drop(read);
     // Nothing is inherited by the next one about the same.
     make(db, new_feed(3, acme, "a"), &[1]).await;
     assert_eq!(db.store.list_messages(place(3).into(), true, None, 9).await.unwrap(), []);

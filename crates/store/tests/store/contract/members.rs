@@ -1,4 +1,4 @@
-use hallpass_core::id::{AuthorizedUserId, MemberId};
+use hallpass_core::id::{AuthorizedUserId, MemberId, PersonId};
 use hallpass_core::role::Role;
 use hallpass_core::scope::ScopeSet;
 use hallpass_store::{MemberFilter, MemberOrder, NewUser, Scan, UserPatch};
@@ -13,6 +13,7 @@ on_both! {
     lists_by_user_ids,
     lists_walk_both_ways_by_every_order,
     search_sees_what_is_shown,
+    an_address_is_shown_where_it_resolves,
 }
 
 const ORDERS: [MemberOrder; 3] = [MemberOrder::Creation, MemberOrder::Joining, MemberOrder::Action];
@@ -186,6 +187,55 @@ async fn lists_walk_both_ways_by_every_order(db: &Db) {
             assert_eq!(walked, expected, "{order:?}");
         }
     }
+}
+
+async fn an_address_is_shown_where_it_resolves(db: &Db) {
+    let acme = db.acme().await;
+    let (child, other) = (db.company(2, 1, Some(1)).await, db.company(3, 1, None).await);
+    let person = PersonId::from_bits(5);
+    commit!(db, tx => tx.insert_person(person, "Zoe@Proved.com", "phc", at(0)));
+    for new in [
+        NewUser { person: Some(person), ..new_user(2, None) },
+        NewUser { email: Some("Ann@Acme.com".to_owned()), ..new_user(3, Some(acme)) },
+        // Linked, which no company sees.
+        NewUser { person: Some(person), ..new_user(4, Some(other)) },
+        NewUser { email: Some("unproved@own.com".to_owned()), ..new_user(5, None) },
+    ] {
+        commit!(db, new, tx => tx.insert_user(new, at(0)));
+    }
+    let users = 2..=5_u128;
+    for (n, company) in [(1, acme), (2, child), (3, other)] {
+        for who in users.clone() {
+            commit!(db, tx => tx.insert_member(member(n * 10 + who), company, user(who), at(1)));
+        }
+    }
+    let check = async |company, expected: [Option<&str>; 4]| {
+        for (who, expected) in users.clone().zip(expected) {
+            let mut conn = db.read().await;
+            let found = conn.find_member_of(company, user(who)).await.unwrap().unwrap();
+            assert_eq!(found.email.as_deref(), expected, "{who} in {company}");
+            for address in ["Zoe@Proved.com", "Ann@Acme.com", "unproved@own.com"] {
+                let means = conn.find_user_by_address(company, address).await.unwrap();
+                let resolves = means.is_some_and(|means| means.id == user(who));
+                assert_eq!(resolves, expected == Some(address), "{who} in {company} by {address}");
+                let query = MemberFilter { query: address.to_owned(), match_email: true, ..everyone() };
+                let listed = conn.list_members(company, &query, &scan(false, 9)).await.unwrap();
+                let listed = listed.iter().any(|member| member.user == user(who));
+                assert_eq!(listed, expected == Some(address), "{who} in {company} for {address}");
+            }
+        }
+    };
+    let (zoe, ann) = (Some("Zoe@Proved.com"), Some("Ann@Acme.com"));
+    check(acme, [zoe, ann, None, None]).await;
+    check(child, [zoe, ann, None, None]).await;
+    check(other, [zoe, None, None, None]).await;
+    assert!(commit!(db, tx => tx.detach_company(child, at(5))));
+    commit!(db, tx => tx.revoke_member(child, user(2), at(6)));
+    check(child, [None, None, None, None]).await;
+    let id = AuthorizedUserId::from_bits(1);
+    assert!(commit!(db, tx => tx.insert_team_member(id, other, user(2), Role::Support, at(3))));
+    let found = db.read().await.find_team_member(id).await.unwrap().unwrap();
+    assert_eq!(found.email.as_deref(), zoe);
 }
 
 async fn search_sees_what_is_shown(db: &Db) {

@@ -301,8 +301,22 @@ async fn an_address_means_whom_the_company_knows_by_it(db: &Db) {
     assert_eq!(means(acme, "ben@example.com").await, None);
     assert_eq!(means(other, "zoe@example.com").await, None);
     assert_eq!(means(acme, "@").await, None);
+    // The parent supplied it for the account, as long as it is the parent.
+    let child = db.company(3, 1, Some(1)).await;
+    db.join(child, [11, 12]).await;
+    assert_eq!(means(child, "ann@example.com").await, Some(user(11)));
+    assert_eq!(means(child, "ben@example.com").await, None);
+    assert!(commit!(db, tx => tx.detach_company(child, at(10))));
+    assert_eq!(means(child, "ann@example.com").await, None);
     db.join(acme, [13]).await;
     assert_eq!(means(acme, "zoe@example.com").await, Some(user(13)), "the company's own user first");
+    // A link between a company's user and a person is not the company's to see.
+    let linked = NewUser { person: Some(person), ..new_user(14, Some(other)) };
+    commit!(db, linked, tx => tx.insert_user(linked, at(0)));
+    db.join(other, [14]).await;
+    assert_eq!(means(other, "zoe@example.com").await, None);
+    assert_eq!(db.read().await.find_proved_address(person).await.unwrap().as_deref(), Some(proved));
+    assert_eq!(db.read().await.find_proved_address(PersonId::from_bits(6)).await.unwrap(), None);
     commit!(db, tx => tx.revoke_member(acme, user(11), at(20)));
     assert_eq!(means(acme, "ann@example.com").await, None);
 }
