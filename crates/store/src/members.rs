@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::conn::{Conn, Inner, Tx, on};
 use crate::error::StoreError;
 use crate::page::Scan;
-use crate::row::{address, like_pattern, parsed, supplied, time, to_json};
+use crate::row::{like_pattern, parsed, time, to_json};
 
 macro_rules! columns {
     () => {
@@ -19,7 +19,7 @@ macro_rules! columns {
          COALESCE((SELECT o.name FROM profile_overrides o
                    WHERE o.company_id = m.company_id AND o.user_id = m.user_id), u.name) AS name,
          ",
-            address!(
+            crate::row::address!(
                 "m.company_id",
                 "(m.status = 'joined' OR EXISTS (SELECT 1 FROM authorized_users x
              WHERE x.company_id = m.company_id AND x.user_id = m.user_id))"
@@ -40,7 +40,7 @@ macro_rules! filters {
           AND ($8 = '' OR u.username_key LIKE $8 ESCAPE '\\' OR COALESCE(
                 (SELECT o.name_key FROM profile_overrides o
                  WHERE o.company_id = m.company_id AND o.user_id = m.user_id), u.name_key, '') LIKE $8 ESCAPE '\\'
-               OR ($9 <> '' AND CASE WHEN ", supplied!("m.company_id"), " THEN COALESCE(u.email_key, '') LIKE $9 ESCAPE '\\'
+               OR ($9 <> '' AND CASE WHEN ", crate::row::supplied!("m.company_id"), " THEN COALESCE(u.email_key, '') LIKE $9 ESCAPE '\\'
                    ELSE u.home_company_id IS NULL AND m.status = 'joined' AND EXISTS (SELECT 1 FROM person_emails e
                        WHERE e.person_id = u.person_id AND e.verified_at IS NOT NULL
                          AND e.email_key LIKE $9 ESCAPE '\\') END))")

@@ -55,10 +55,10 @@ fn act() -> impl Strategy<Value = Act> {
         4 => (feed.clone(), message.clone()).prop_map(|(f, m)| Act::Edit(f, m)),
         2 => (feed.clone(), message.clone(), any::<bool>()).prop_map(|(f, m, pin)| Act::Pin(f, m, pin)),
         3 => (feed.clone(), message).prop_map(|(f, m)| Act::Delete(f, m)),
-        3 => (feed, any::<bool>()).prop_map(|(f, resolved)| Act::Resolve(f, resolved)),
+        3 => (feed.clone(), any::<bool>()).prop_map(|(f, resolved)| Act::Resolve(f, resolved)),
         2 => (feed.clone(), proptest::option::of(0..3_u8)).prop_map(|(f, name)| Act::Rename(f, name)),
         2 => (feed.clone(), user, 0..STATUSES.len()).prop_map(|(f, u, s)| Act::Keep(f, u, s)),
-        2 => feed.clone().prop_map(Act::Read),
+        2 => feed.prop_map(Act::Read),
         1 => (0..OWNER).prop_map(Act::Unenrol),
         2 => (0..OWNER).prop_map(Act::Enrol),
     ]
