@@ -280,7 +280,24 @@ impl<'s> Scene<'s> {
         Ok(expected.is_ok())
     }
 
+    /// Who acts: every other time one who may, for most of what anybody does is refused.
+    fn aimed(&self, actor: usize, act: &Act) -> usize {
+        let feeds = &self.model.feeds;
+        let feed = |f: &usize| f.checked_rem(feeds.len()).map(|f| &feeds[f]);
+        let aimed = match act {
+            Act::Edit(f, m) | Act::Pin(f, m, _) | Act::Delete(f, m) => feed(f).and_then(|feed| {
+                let m = m.checked_rem(feed.said.len())?;
+                Some(feed.said[m].author)
+            }),
+            Act::Send(f) => feed(f).and_then(|feed| feed.seats.last().map(|seat| seat.user)),
+            Act::Resolve(..) => Some(KEY),
+            _ => None,
+        };
+        aimed.filter(|_| self.steps.is_multiple_of(2)).unwrap_or(actor)
+    }
+
     async fn step(&mut self, actor: usize, act: Act) -> Result<(), TestCaseError> {
+        let actor = self.aimed(actor, &act);
         self.server.clock.advance(SignedDuration::from_secs(1));
         self.model.now += 1;
         self.steps += 1;
