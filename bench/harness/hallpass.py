@@ -253,8 +253,8 @@ def fill_dms(data: Path, ready: dict, count: int) -> None:
         db.execute("PRAGMA synchronous = OFF")
         db.execute("BEGIN")
         db.executemany(
-            "INSERT INTO feeds (id, company_id, identity, by_key, last_message_at, root_id, is_open, active_at,"
-            " created_at, updated_at) VALUES (?, ?, ?, 0, ?, ?, 1, ?, ?, ?)",
+            "INSERT INTO feeds (id, company_id, identity, last_message_at, root_id, is_open, active_at,"
+            " created_at, updated_at) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?)",
             ((f"feed_01JD{n:022}", company, f"bench:{n}", at + n, company, at + n, at + n, at + n) for n in range(count)),
         )
         db.executemany(

@@ -496,27 +496,27 @@ async fn threat_20_keys_take_part_only_in_what_keys_of_the_same_holder_began() {
             let page = who.get(&format!("/messages/search?query=secret&company_id={place}")).await.ok();
             page["data"].as_array().unwrap().iter().map(|m| text(m, "channel_id")).collect::<Vec<_>>()
         };
-        let mut begun = Vec::new();
+        let mut found = Vec::new();
         for holder in &holders {
             let (id, again) = (begin(&holder[0]).await, begin(&holder[1]).await);
             assert_eq!(id, again, "keys of one holder share it");
             let file = text(&holder[0].upload_as("a.txt", "private", "secret text").await, "id");
             let sent = json!({ "channel_id": id, "content": "secret", "attachments": [{ "id": file }] });
             let sent = text(&holder[0].post("/messages", sent).await.ok(), "id");
-            begun.push((id, sent, file));
+            found.push((id, sent, file));
         }
         server.app.index_all().await.unwrap();
-        let unique: BTreeSet<&String> = begun.iter().map(|(id, ..)| id).collect();
+        let unique: BTreeSet<&String> = found.iter().map(|(id, ..)| id).collect();
         assert_eq!(unique.len(), holders.len(), "holders have their own");
         for (n, holder) in holders.iter().enumerate() {
             for who in *holder {
-                assert_eq!(list(who).await, std::slice::from_ref(&begun[n].0));
-                assert_eq!(finds(who).await, std::slice::from_ref(&begun[n].0));
-                who.say(&begun[n].0, "more").await.ok();
-                let read = who.get(&format!("/messages/{}", begun[n].1)).await.ok();
-                assert_eq!(read["attachments"][0]["id"], begun[n].2);
+                assert_eq!(list(who).await, std::slice::from_ref(&found[n].0));
+                assert_eq!(finds(who).await, std::slice::from_ref(&found[n].0));
+                who.say(&found[n].0, "more").await.ok();
+                let read = who.get(&format!("/messages/{}", found[n].1)).await.ok();
+                assert_eq!(read["attachments"][0]["id"], found[n].2);
             }
-            for (m, (id, sent, file)) in begun.iter().enumerate().filter(|(m, _)| *m != n) {
+            for (m, (id, sent, file)) in found.iter().enumerate().filter(|(m, _)| *m != n) {
                 let of_ann = seat(&holders[m][0], id, &ann).await;
                 for who in *holder {
                     for path in [
