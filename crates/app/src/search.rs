@@ -4,10 +4,12 @@
 //! about those channels alone. It is a second behind at most; what it gives is held against the messages as
 //! they are now, so that nothing deleted or said otherwise since is shown.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ahash::AHashSet;
+use futures_util::future::try_join_all;
 use hallpass_core::catalogue::scopes::CHAT_READ;
 use hallpass_core::channel::ChannelId;
 use hallpass_core::decision::{Action, ChannelKind, Facts, Place, decide};
@@ -35,9 +37,12 @@ const MAX_ROUNDS: usize = 4;
 const MAX_ROUND: i64 = 400;
 /// How often what is new is indexed.
 const PACE: Duration = Duration::from_millis(500);
-/// How many times as long as a batch took nothing is indexed after it: under load it gets a fifth of the
-/// writer, and lags.
-const RESTS: u32 = 4;
+/// How many times as long as a batch took nothing is indexed after it while messages are sent: it gets a
+/// tenth of the writer, and lags if that is not enough.
+const RESTS: u32 = 9;
+/// How many events a batch has, and of how many channels.
+const BATCH: i64 = 200;
+const AT_ONCE: usize = 16;
 /// How many rounds there are from one walk over all channels to the next.
 const BETWEEN_WALKS: u64 = 10;
 /// How many channels of a walk a round looks at.
@@ -60,6 +65,8 @@ pub struct SearchMessages {
 #[derive(Default)]
 pub(crate) struct Unindexed {
     channels: Mutex<AHashSet<ChannelId>>,
+    /// How often there was something to note.
+    sent: AtomicU64,
     /// How far the walk over all channels is; empty if none is under way.
     at: Mutex<String>,
     /// Tells of the end of each round.
@@ -68,6 +75,7 @@ pub(crate) struct Unindexed {
 
 impl Unindexed {
     pub(crate) fn note(&self, channel: ChannelId) {
+        self.sent.fetch_add(1, Ordering::Relaxed);
         self.channels.lock().insert(channel);
     }
 }
@@ -263,12 +271,16 @@ impl App {
             *self.unindexed.at.lock() = at.unwrap_or_default();
             channels.extend(heads.iter().filter(|behind| behind.events > 0).map(|behind| behind.channel));
         }
-        for channel in channels {
-            loop {
-                let begun = Instant::now();
-                if !self.store.index_channel(channel).await? {
-                    break;
-                }
+        let mut waiting: VecDeque<ChannelId> = channels.into_iter().collect();
+        while !waiting.is_empty() {
+            let (begun, sent) = (Instant::now(), self.unindexed.sent.load(Ordering::Relaxed));
+            let some: Vec<ChannelId> = waiting.drain(..waiting.len().min(AT_ONCE)).collect();
+            let events = BATCH / i64::try_from(some.len()).unwrap_or(BATCH);
+            // Together: their writes share a commit.
+            let indexed = some.iter().map(|channel| self.store.index_channel(*channel, events));
+            let more = try_join_all(indexed).await?;
+            waiting.extend(some.into_iter().zip(more).filter_map(|(channel, more)| more.then_some(channel)));
+            if self.unindexed.sent.load(Ordering::Relaxed) != sent {
                 // Whoever sends comes first.
                 tokio::time::sleep(begun.elapsed() * rests).await;
             }

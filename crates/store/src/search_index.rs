@@ -21,8 +21,8 @@ use crate::messages::EventKind;
 use crate::row::{json, parsed, to_json};
 use crate::search::marker;
 
-/// The most events that one transaction indexes.
-const MAX_EVENTS: i64 = 200;
+/// How many messages of a channel that is gone are taken out in one transaction.
+const FORGOTTEN: i64 = 200;
 /// How many places there are within a millisecond.
 const PLACES_BITS: u32 = 20;
 
@@ -38,9 +38,12 @@ const ADVANCE: &str = "INSERT INTO search_cursors (channel_id, seq) VALUES ($1, 
 const DOC: &str = "SELECT n FROM search_docs WHERE message_id = $1";
 const INSERT_DOC: &str =
     "INSERT INTO search_docs (n, message_id) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING n";
+const OF_CHANNEL: &str = "SELECT m.position, d.n
+     FROM messages m LEFT JOIN search_docs d ON d.message_id = m.id
+     WHERE m.channel_id = $1 AND m.position > $2 ORDER BY m.position LIMIT $3";
 const DELETE_DOC: &str = "DELETE FROM search_docs WHERE message_id = $1 RETURNING n";
 
-pub(crate) const ALL: &[&str] = &[BEHIND, CURSOR, NEXT, ADVANCE, DOC, INSERT_DOC, DELETE_DOC];
+pub(crate) const ALL: &[&str] = &[BEHIND, CURSOR, NEXT, ADVANCE, DOC, INSERT_DOC, OF_CHANNEL, DELETE_DOC];
 
 /// A channel and how far it is indexed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,22 +83,45 @@ struct Batch {
 }
 
 impl Store {
-    /// Indexes the next events of a channel; `true` if there may be more.
-    pub async fn index_channel(&self, channel: ChannelId) -> Result<bool, StoreError> {
+    /// Indexes the next events of a channel, at most `limit`; `true` if there may be more.
+    pub async fn index_channel(&self, channel: ChannelId, limit: i64) -> Result<bool, StoreError> {
         let id = channel.to_string();
         let (from, rows) = {
             let mut conn = self.read().await?;
             let from = conn.search_cursor(&id).await?;
             let rows: Vec<Row> = on!(conn, c => sqlx::query_as(NEXT)
-                .bind(&id).bind(from).bind(MAX_EVENTS).fetch_all(c).await)?;
+                .bind(&id).bind(from).bind(limit).fetch_all(c).await)?;
             (from, rows)
         };
         let Some(last) = rows.last() else { return Ok(false) };
-        let (to, full) = (last.seq, i64::try_from(rows.len()) == Ok(MAX_EVENTS));
+        let (to, full) = (last.seq, i64::try_from(rows.len()) == Ok(limit));
+        if rows.iter().any(|row| row.kind == EventKind::ChannelDeleted.name()) {
+            self.forget_channel(&id).await?;
+        }
         let docs = docs(channel, rows, self.is_shared())?;
         let batch = Arc::new(Batch { channel: id, from, to, docs });
         let written = self.write(batch, |batch, tx| Box::pin(tx.index(batch))).await?;
         Ok(written && full)
+    }
+}
+
+impl Store {
+    /// Takes all that was said in a channel out of the index.
+    async fn forget_channel(&self, id: &str) -> Result<(), StoreError> {
+        let mut position = i64::MIN;
+        loop {
+            let rows: Vec<(i64, Option<i64>)> = {
+                let mut conn = self.read().await?;
+                on!(conn, c => sqlx::query_as(OF_CHANNEL)
+                    .bind(id).bind(position).bind(FORGOTTEN).fetch_all(c).await)?
+            };
+            let Some((last, _)) = rows.last() else { return Ok(()) };
+            position = *last;
+            let indexed: Vec<i64> = rows.into_iter().filter_map(|(_, n)| n).collect();
+            if !indexed.is_empty() {
+                self.write(indexed, |indexed, tx| Box::pin(tx.forget(indexed))).await?;
+            }
+        }
     }
 }
 
@@ -237,9 +263,18 @@ impl Tx {
         }
     }
 
+    async fn forget(&mut self, indexed: &[i64]) -> Result<(), StoreError> {
+        let (docs, words) = (dialect!(self.0, DELETE_DOCS), dialect!(self.0, UNINDEX));
+        let indexed = to_json(indexed);
+        for statement in [docs, words] {
+            on!(self.0, c => sqlx::query(statement).bind(&indexed).execute(c).await.map(drop))?;
+        }
+        Ok(())
+    }
+
     async fn drop_words(&mut self, n: i64) -> Result<(), StoreError> {
         let statement = dialect!(self.0, UNINDEX);
-        on!(self.0, c => sqlx::query(statement).bind(n).execute(c).await.map(drop))?;
+        on!(self.0, c => sqlx::query(statement).bind(to_json(&[n])).execute(c).await.map(drop))?;
         Ok(())
     }
 }

@@ -43,7 +43,10 @@ pub(crate) const INSERT_DOCS: &str = "INSERT INTO search_docs (n, message_id)
      SELECT (value ->> 0)::bigint, value ->> 1 FROM jsonb_array_elements($1::jsonb) ON CONFLICT DO NOTHING";
 pub(crate) const INDEX: &str = "INSERT INTO search_index (n, terms)
      SELECT (value ->> 0)::bigint, (value ->> 1)::tsvector FROM jsonb_array_elements($1::jsonb)";
-pub(crate) const UNINDEX: &str = "DELETE FROM search_index WHERE n = $1";
+pub(crate) const UNINDEX: &str = "DELETE FROM search_index
+     WHERE n = ANY (ARRAY(SELECT value::bigint FROM jsonb_array_elements_text($1::jsonb)))";
+pub(crate) const DELETE_DOCS: &str = "DELETE FROM search_docs
+     WHERE n = ANY (ARRAY(SELECT value::bigint FROM jsonb_array_elements_text($1::jsonb)))";
 // An index over words has no order. What is found is sorted, and the time for it is bounded. `n + 0`,
 // lest the planner reads all that is older.
 macro_rules! search {
@@ -149,6 +152,7 @@ pub(crate) const ALL: &[&str] = &[
     INSERT_DOCS,
     INDEX,
     UNINDEX,
+    DELETE_DOCS,
     SEARCH_DOWN,
     SEARCH_UP,
     IS_BEGUN,

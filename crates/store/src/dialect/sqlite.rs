@@ -31,7 +31,8 @@ pub(crate) const INSERT_DOCS: &str = "INSERT INTO search_docs (n, message_id)
      SELECT value ->> 0, value ->> 1 FROM json_each($1) WHERE TRUE ON CONFLICT DO NOTHING";
 pub(crate) const INDEX: &str =
     "INSERT INTO search_index (rowid, terms) SELECT value ->> 0, value ->> 1 FROM json_each($1)";
-pub(crate) const UNINDEX: &str = "DELETE FROM search_index WHERE rowid = $1";
+pub(crate) const UNINDEX: &str = "DELETE FROM search_index WHERE rowid IN (SELECT value FROM json_each($1))";
+pub(crate) const DELETE_DOCS: &str = "DELETE FROM search_docs WHERE n IN (SELECT value FROM json_each($1))";
 macro_rules! search {
     ($beyond:literal, $direction:literal) => {
         concat!(
@@ -80,6 +81,7 @@ pub(crate) const ALL: &[&str] = &[
     INSERT_DOCS,
     INDEX,
     UNINDEX,
+    DELETE_DOCS,
     SEARCH_DOWN,
     SEARCH_UP,
     IS_BEGUN,

@@ -11,6 +11,7 @@ on_both! {
     what_was_said_is_found_by_its_words,
     an_edit_is_found_by_what_it_says_now,
     what_is_deleted_is_not_found,
+    of_a_channel_that_is_deleted_nothing_stays,
     events_are_indexed_once_and_in_pieces,
     pages_walk_by_time_across_channels,
     hostile_queries_are_only_words,
@@ -43,7 +44,7 @@ async fn say(db: &Db, channel: ChannelId, first: u128, texts: &[&str]) {
 }
 
 async fn index(db: &Db, channel: ChannelId) {
-    while db.store.index_channel(channel).await.unwrap() {}
+    while db.store.index_channel(channel, 200).await.unwrap() {}
 }
 
 /// The numbers of the messages found, newest first.
@@ -122,6 +123,24 @@ async fn what_is_deleted_is_not_found(db: &Db) {
     assert_eq!(db.number("SELECT COUNT(*) FROM search_docs").await, 1);
 }
 
+/// Threat 10, at rest: not even its words.
+async fn of_a_channel_that_is_deleted_nothing_stays(db: &Db) {
+    let acme = db.acme().await;
+    let (one, two) = (db.channel(1, acme).await, db.channel(2, acme).await);
+    let texts: Vec<String> = (0..450).map(|n| format!("secret {n}")).collect();
+    say(db, one, 1, &texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    say(db, two, 1001, &["secret"]).await;
+    for channel in [one, two] {
+        index(db, channel).await;
+    }
+    commit!(db, tx => tx.insert_event(one, EventKind::ChannelDeleted, &one.to_string(), at(9)));
+    index(db, one).await;
+    assert_eq!(found(db, &[one], "secret").await, []);
+    assert_eq!(found(db, &[two], "secret").await, [1001]);
+    assert_eq!(db.number("SELECT COUNT(*) FROM search_docs").await, 1);
+    assert_eq!(db.number("SELECT COUNT(*) FROM search_index").await, 1);
+}
+
 async fn events_are_indexed_once_and_in_pieces(db: &Db) {
     let acme = db.acme().await;
     let (one, two) = (db.channel(1, acme).await, db.channel(2, acme).await);
@@ -131,7 +150,7 @@ async fn events_are_indexed_once_and_in_pieces(db: &Db) {
     let state = |channel, events| Behind { channel, events };
     assert_eq!(behind().await, [state(one, 450), state(two, 0)]);
     assert_eq!(db.read().await.list_behind(&one.to_string(), 10).await.unwrap(), [state(two, 0)]);
-    assert!(db.store.index_channel(one).await.unwrap());
+    assert!(db.store.index_channel(one, 200).await.unwrap());
     assert_eq!(behind().await, [state(one, 250), state(two, 0)]);
     assert_eq!(found(db, &[one], "number").await.len(), 200);
     index(db, one).await;
@@ -139,10 +158,10 @@ async fn events_are_indexed_once_and_in_pieces(db: &Db) {
     assert_eq!(behind().await, [state(one, 0), state(two, 0)]);
     assert_eq!(found(db, &[one], "number").await.len(), 450);
     assert_eq!(found(db, &[one], "\"number 449\"").await, [450]);
-    assert!(!db.store.index_channel(two).await.unwrap());
+    assert!(!db.store.index_channel(two, 200).await.unwrap());
     // Two at once: each event is indexed by one of them.
     say(db, two, 1001, &["x1 common", "x2 common"]).await;
-    let at_once = || db.store.index_channel(two);
+    let at_once = || db.store.index_channel(two, 200);
     let (a, b) = tokio::join!(at_once(), at_once());
     assert!(!a.unwrap() && !b.unwrap());
     index(db, two).await;
