@@ -213,7 +213,10 @@ async fn begin(tx: &mut Tx, ask: &Beginning) -> Result<FeedId, AppError> {
     for _ in 0..MAX_LOOKS {
         if let Some(id) = tx.find_feed_about(new.company, &new.identity).await? {
             match tx.find_feed(id).await? {
-                Some(feed) if feed.seat(ask.voice).is_some() => return Ok(id),
+                Some(feed) if ask.members.iter().all(|(_, user)| feed.seat(*user).is_some()) => {
+                    return Ok(id);
+                }
+                // Somebody left: what is said there would not reach them.
                 Some(_) => tx.release_feed_identity(id).await?,
                 None => {}
             }

@@ -270,6 +270,14 @@ impl App {
                 return Err(not_admin());
             }
         }
+        let owner = self.company(inside.feed.company).await?.map(|company| company.owner);
+        if inside.feed.key_holder.is_some() && Some(member.user) == owner {
+            return Err(AppError::unprocessable(
+                "owner_stays",
+                "id",
+                "keys speak in this conversation as the company's owner, who cannot leave it; delete it instead",
+            ));
+        }
         let ends = match also(Action::DeleteFeed(ChannelKind::DirectMessage)).await {
             Ok(_) => true,
             Err(AppError::MissingScopes(_)) => false,

@@ -200,7 +200,13 @@ impl Plan {
         let descending = self.descending != self.backward;
         let from = self.from.as_ref().map(|from| from.just_ahead(descending));
         let limit = self.size + if from.is_some() { 2 } else { 1 };
-        let Stretch { mut items, stopped } = list(Scan { descending, from, limit }).await?;
+        let Stretch { mut items, mut stopped } = list(Scan { descending, from, limit }).await?;
+        let own = |item: &T| self.from.as_ref().is_some_and(|from| key(item) == *from);
+        while let Some(on) = stopped.take_if(|_| items.iter().all(own)) {
+            let further = list(Scan { descending, from: Some(on), limit: self.size + 1 }).await?;
+            items.extend(further.items);
+            stopped = further.stopped;
+        }
         let beyond = match &self.from {
             None => false,
             Some(from) if items.first().is_some_and(|item| key(item) == *from) => {

@@ -320,12 +320,12 @@ async fn add(decided: &Decided, tx: &mut Tx) -> Result<Outcome<Reaction>, AppErr
         return Ok(Outcome::Redecide { n });
     }
     let new = &decided.new;
-    let before = tx.find_own_reaction(new.message, new.user, &new.mark).await?;
+    let mut before = tx.find_own_reaction(new.message, new.user, &new.mark).await?;
     // What a key did in the owner's name becomes the owner's when they do it by hand, never the other way.
-    let (taken_over, before) = match before {
-        Some(before) if before.by_key && !new.by_key => (Some(before.id), None),
-        before => (None, before),
-    };
+    if let Some(before) = before.as_mut().filter(|before| before.by_key && !new.by_key) {
+        tx.take_over_reaction(before.id).await?;
+        before.by_key = false;
+    }
     if let Some(before) = before.as_ref().filter(|before| before.mark == new.mark) {
         return Ok(Outcome::Done(before.clone()));
     }
@@ -346,9 +346,6 @@ async fn add(decided: &Decided, tx: &mut Tx) -> Result<Outcome<Reaction>, AppErr
     // The head is held: from here on nobody else marks or deletes anything in this channel.
     if tx.find_message(new.message).await?.is_none() {
         return Err(AppError::NotFound("message"));
-    }
-    if let Some(id) = taken_over {
-        tx.delete_reaction(id).await?;
     }
     let (done, stored) = match (before, &new.mark) {
         (Some(vote), Mark::Vote(option)) => {

@@ -1,11 +1,12 @@
 //! Searching messages, and the index that follows behind them.
 //!
 //! What may be searched is decided as reading is, channel by channel, each time; the index is then asked
-//! about those channels alone. It is a second behind at most; what it gives is held against the messages as
+//! about those channels alone. It is about a second behind, and longer where more is sent than it
+//! follows; what it gives is held against the messages as
 //! they are now, so that nothing deleted or said otherwise since is shown.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use ahash::AHashSet;
@@ -33,6 +34,8 @@ use crate::page::{Direction, Page, PageAsk, Stretch};
 const MAX_CHANNELS: i64 = 500;
 /// How often a page that has something is filled up after what was found is no longer so.
 const MAX_ROUNDS: usize = 4;
+/// How often a page that is still empty then is gone on with: clients take an empty page for the last.
+const MAX_WALKS: usize = 8;
 /// How much one such round looks at, at most.
 const MAX_ROUND: i64 = 400;
 /// How often what is new is indexed.
@@ -43,6 +46,7 @@ const RESTS: u32 = 9;
 /// How many events a batch has, and of how many channels.
 const BATCH: i64 = 200;
 const AT_ONCE: usize = 16;
+const AT_ONCE_SHARED: usize = 2;
 /// How many rounds there are from one walk over all channels to the next.
 const BETWEEN_WALKS: u64 = 10;
 /// How many channels of a walk a round looks at.
@@ -112,9 +116,13 @@ impl App {
         let plan = ask.page.plan(self, "messages.search", company, &filters, (Direction::Desc, 100))?;
         let key = |hit: &Hit| Key { at: hit.n, id: String::new() };
         let late = AtomicBool::new(false);
-        let (channels, query, late) = (&channels, &query, &late);
+        let walks = AtomicUsize::new(0);
+        let (channels, query, late, walks) = (&channels, &query, &late, &walks);
         let list = |scan| async move {
-            let found = self.find_hits(channels, query, scan).await?;
+            let found = match walks.fetch_add(1, Ordering::Relaxed) {
+                ..MAX_WALKS => self.find_hits(channels, query, scan).await?,
+                _ => None,
+            };
             late.fetch_or(found.is_none(), Ordering::Relaxed);
             Ok(found.unwrap_or(Stretch { items: Vec::new(), stopped: None }))
         };
@@ -188,8 +196,8 @@ impl App {
         Ok(channels)
     }
 
-    /// As many hits as the scan asks for, unless there are no more, or too much was found that is no longer so:
-    /// then at least one, for clients take an empty page for the last. None if it took too long.
+    /// As many hits as the scan asks for, unless there are no more, or too much was found that is no longer so.
+    /// None if it took too long.
     async fn find_hits(
         &self,
         channels: &[ChannelId],
@@ -207,7 +215,7 @@ impl App {
             scan.from = found.last().map(|(n, _)| Key { at: *n, id: String::new() });
             let mut conn = self.store.read().await?;
             for (n, id) in found {
-                // As it is now: the index may be a second behind.
+                // As it is now: the index is behind.
                 if let Some(message) = conn.find_message(id).await?
                     && channels.contains(&message.channel)
                     && says(&message, query)
@@ -218,7 +226,7 @@ impl App {
             if hits.len() >= wanted || !more {
                 break;
             }
-            if round >= MAX_ROUNDS && !hits.is_empty() {
+            if round >= MAX_ROUNDS {
                 stopped.clone_from(&scan.from);
                 break;
             }
@@ -274,11 +282,18 @@ impl App {
         let mut waiting: VecDeque<ChannelId> = channels.into_iter().collect();
         while !waiting.is_empty() {
             let (begun, sent) = (Instant::now(), self.unindexed.sent.load(Ordering::Relaxed));
-            let some: Vec<ChannelId> = waiting.drain(..waiting.len().min(AT_ONCE)).collect();
+            // On SQLite their writes share a commit; on PostgreSQL each takes a connection.
+            let at_once = if self.store.is_shared() { AT_ONCE_SHARED } else { AT_ONCE };
+            let some: Vec<ChannelId> = waiting.drain(..waiting.len().min(at_once)).collect();
             let events = BATCH / i64::try_from(some.len()).unwrap_or(BATCH);
-            // Together: their writes share a commit.
             let indexed = some.iter().map(|channel| self.store.index_channel(*channel, events));
-            let more = try_join_all(indexed).await?;
+            let more = match try_join_all(indexed).await {
+                Ok(more) => more,
+                Err(error) => {
+                    self.unindexed.channels.lock().extend(some.into_iter().chain(waiting));
+                    return Err(error.into());
+                }
+            };
             waiting.extend(some.into_iter().zip(more).filter_map(|(channel, more)| more.then_some(channel)));
             if self.unindexed.sent.load(Ordering::Relaxed) != sent {
                 // Whoever sends comes first.

@@ -211,9 +211,11 @@ impl App {
         if caller.user().is_some() {
             return Ok(false);
         }
+        // A connected account has none of its own.
+        let is_root = self.company(company).await?.is_some_and(|company| company.parent.is_none());
         let key = self.key_of(caller).await?;
         let wanted = ScopeSet::of(&[SUPPORT_CHAT_READ]);
-        Ok(key.company == company && !key.rights.denies_a_company(&wanted))
+        Ok(is_root && key.company == company && !key.rights.denies_a_company(&wanted))
     }
 
     /// A customer's support chat as a list of at most one.

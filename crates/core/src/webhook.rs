@@ -2,7 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::catalogue::scopes::{CHAT_READ, DMS_READ, SUPPORT_CHAT_READ, WEBHOOK_RECEIVE_CHAT};
+use crate::decision::ChannelKind;
+use crate::entity::KeyHolder;
 use crate::id::{CompanyId, WebhookId};
+use crate::scope::ScopeSet;
 
 macro_rules! events {
     ($($(#[$doc:meta])* $event:ident = $name:literal;)*) => {
@@ -145,6 +149,11 @@ pub struct Webhook {
     pub api_version: String,
     /// Told of the company's connected accounts, not of itself.
     pub child_events: bool,
+    /// What whoever made or last changed it might read throughout the company, of [`READS`]: it is told of
+    /// nothing else.
+    pub reads: ScopeSet,
+    /// The holder of the key that did, if a key did.
+    pub key_holder: Option<KeyHolder>,
     pub disabled_at: Option<Timestamp>,
     pub disabled_reason: Option<DisabledReason>,
     /// Since when every attempt at the head of its queue has failed.
@@ -156,6 +165,23 @@ impl Webhook {
     /// Whether it is told of an event.
     pub fn wants(&self, event: EventType) -> bool {
         self.enabled && self.events.iter().any(|name| name == event.name())
+    }
+}
+
+/// The rights that decide what a webhook is told of channels.
+pub const READS: ScopeSet = ScopeSet::of(&[WEBHOOK_RECEIVE_CHAT, CHAT_READ, DMS_READ, SUPPORT_CHAT_READ]);
+
+impl Webhook {
+    /// Whether it may be told what happens in a place: of this kind, and begun by the keys of this holder.
+    pub fn may_read(&self, kind: ChannelKind, begun_by: Option<KeyHolder>) -> bool {
+        let read = match kind {
+            ChannelKind::Channel => CHAT_READ,
+            ChannelKind::DirectMessage => DMS_READ,
+            ChannelKind::Support => SUPPORT_CHAT_READ,
+        };
+        self.reads.contains(WEBHOOK_RECEIVE_CHAT)
+            && self.reads.contains(read)
+            && (begun_by.is_none() || begun_by == self.key_holder)
     }
 }
 

@@ -5,7 +5,7 @@ use hallpass_core::id::{ChatFeedId, CompanyId, ExperienceId, ProductId, UserId};
 use hallpass_core::statement::Parts;
 use jiff::Timestamp;
 
-use crate::conn::{Conn, Tx, on};
+use crate::conn::{Conn, Inner, Tx, on};
 use crate::error::StoreError;
 use crate::page::Scan;
 use crate::row::{json, parsed, time, to_json};
@@ -21,7 +21,6 @@ macro_rules! from {
         " FROM channels c JOIN experiences e ON e.id = c.experience_id "
     };
 }
-// $6 and $8 are bounds of [`Parts`].
 macro_rules! filters {
     () => {
         " AND e.deleted_at IS NULL
@@ -29,30 +28,40 @@ macro_rules! filters {
                                   WHERE p.experience_id = e.id AND p.product_id = $4))
           AND ($5 = '' OR e.is_public OR EXISTS (SELECT 1 FROM experience_members x
                                   WHERE x.experience_id = e.id AND x.user_id = $5))
-          AND CAST($6 AS TEXT) NOT LIKE '%' || e.id || '%'
-          AND ($8 = '' OR CAST($8 AS TEXT) LIKE '%' || e.id || '%') "
+          AND "
     };
 }
 
 const FIND: &str = concat!("SELECT ", columns!(), from!(), "WHERE c.id = $1 AND e.deleted_at IS NULL");
 const FIND_BY_EXPERIENCE: &str =
     concat!("SELECT ", columns!(), from!(), "WHERE c.experience_id = $1 AND e.deleted_at IS NULL");
-const LIST_DOWN: &str = concat!(
-    "SELECT ",
-    columns!(),
-    from!(),
-    "WHERE c.company_id = $1 AND (c.created_at, c.id) < ($2, $3)",
-    filters!(),
-    "ORDER BY c.created_at DESC, c.id DESC LIMIT $7"
-);
-const LIST_UP: &str = concat!(
-    "SELECT ",
-    columns!(),
-    from!(),
-    "WHERE c.company_id = $1 AND (c.created_at, c.id) > ($2, $3)",
-    filters!(),
-    "ORDER BY c.created_at ASC, c.id ASC LIMIT $7"
-);
+macro_rules! lists {
+    ($name:ident, $within:expr) => {
+        pub(crate) mod $name {
+            pub(crate) const DOWN: &str = concat!(
+                "SELECT ",
+                columns!(),
+                from!(),
+                "WHERE c.company_id = $1 AND (c.created_at, c.id) < ($2, $3)",
+                filters!(),
+                $within,
+                " ORDER BY c.created_at DESC, c.id DESC LIMIT $6"
+            );
+            pub(crate) const UP: &str = concat!(
+                "SELECT ",
+                columns!(),
+                from!(),
+                "WHERE c.company_id = $1 AND (c.created_at, c.id) > ($2, $3)",
+                filters!(),
+                $within,
+                " ORDER BY c.created_at ASC, c.id ASC LIMIT $6"
+            );
+            pub(crate) const ALL: &[&str] = &[DOWN, UP];
+        }
+    };
+}
+lists!(sqlite, crate::dialect::sqlite_parts!("$7", "$8"));
+lists!(postgres, crate::dialect::postgres_parts!("$7", "$8"));
 const INSERT: &str =
     "INSERT INTO channels (id, company_id, experience_id, who_can_post, who_can_react, ban_media,
          ban_urls, banned_words, cooldown_secs, created_at, updated_at)
@@ -62,7 +71,7 @@ const UPDATE: &str =
          banned_words = $6, cooldown_secs = $7, updated_at = $8
      WHERE id = $1 RETURNING id";
 
-pub(crate) const ALL: &[&str] = &[FIND, FIND_BY_EXPERIENCE, LIST_DOWN, LIST_UP, INSERT, UPDATE];
+pub(crate) const ALL: &[&str] = &[FIND, FIND_BY_EXPERIENCE, INSERT, UPDATE];
 
 /// What is changed of a channel's rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -152,13 +161,12 @@ const fn who_can_react(rules: &ChannelRules) -> &'static str {
     if rules.no_reactions { "no_one" } else { "everyone" }
 }
 
-/// The texts in which statements look for ids of experiences: those that are not shown, and those that only
-/// are, or '' for all. All ids are of one length, none is part of another.
-pub(crate) fn bounds(parts: &Parts) -> (String, String) {
-    let join = |ids: &[ExperienceId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+/// The two parameters of [`sqlite_parts`](crate::dialect::sqlite_parts): whether only these are shown, or all
+/// but these; and their ids in JSON.
+pub(crate) fn bounds(parts: &Parts) -> (bool, String) {
     match parts {
-        Parts::AllBut(hidden) => (join(hidden), String::new()),
-        Parts::Only(shown) => (String::new(), format!(",{}", join(shown))),
+        Parts::AllBut(hidden) => (false, to_json(hidden)),
+        Parts::Only(shown) => (true, to_json(shown)),
     }
 }
 
@@ -185,13 +193,18 @@ impl Conn {
         scan: &Scan,
     ) -> Result<Vec<Channel>, StoreError> {
         let (at, id) = scan.start();
-        let statement = if scan.descending { LIST_DOWN } else { LIST_UP };
-        let (hidden, only) = bounds(&filter.parts);
+        let statement = match (&self.0, scan.descending) {
+            (Inner::Postgres(_), true) => postgres::DOWN,
+            (Inner::Postgres(_), false) => postgres::UP,
+            (_, true) => sqlite::DOWN,
+            (_, false) => sqlite::UP,
+        };
+        let (only, parts) = bounds(&filter.parts);
         let rows: Vec<Row> = on!(self, c => sqlx::query_as(statement)
             .bind(company.to_string()).bind(at).bind(id)
             .bind(filter.product.map(|id| id.to_string()).unwrap_or_default())
             .bind(filter.viewer.map(|id| id.to_string()).unwrap_or_default())
-            .bind(hidden).bind(scan.limit).bind(only).fetch_all(c).await)?;
+            .bind(scan.limit).bind(only).bind(parts).fetch_all(c).await)?;
         rows.into_iter().map(Channel::try_from).collect()
     }
 }

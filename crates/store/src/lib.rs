@@ -368,9 +368,9 @@ pub fn statements(shared: bool) -> Vec<&'static str> {
         webhooks::ALL,
     ];
     let engine = if shared {
-        [dialect::postgres::ALL, members::these_postgres::ALL]
+        [dialect::postgres::ALL, members::these_postgres::ALL, channels::postgres::ALL]
     } else {
-        [dialect::sqlite::ALL, members::these_sqlite::ALL]
+        [dialect::sqlite::ALL, members::these_sqlite::ALL, channels::sqlite::ALL]
     };
     common.concat().into_iter().chain(engine.concat()).collect()
 }

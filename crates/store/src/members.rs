@@ -41,9 +41,12 @@ macro_rules! filters {
                 (SELECT o.name_key FROM profile_overrides o
                  WHERE o.company_id = m.company_id AND o.user_id = m.user_id), u.name_key, '') LIKE $8 ESCAPE '\\'
                OR ($9 <> '' AND CASE WHEN ", crate::row::supplied!("m.company_id"), " THEN COALESCE(u.email_key, '') LIKE $9 ESCAPE '\\'
-                   ELSE u.home_company_id IS NULL AND m.status = 'joined' AND EXISTS (SELECT 1 FROM person_emails e
-                       WHERE e.person_id = u.person_id AND e.verified_at IS NOT NULL
-                         AND e.email_key LIKE $9 ESCAPE '\\') END))")
+                   ELSE u.home_company_id IS NULL
+                       AND (m.status = 'joined' OR EXISTS (SELECT 1 FROM authorized_users x
+                            WHERE x.company_id = m.company_id AND x.user_id = m.user_id))
+                       AND (SELECT MIN(e.email_key) FROM person_emails e
+                            WHERE e.person_id = u.person_id AND e.verified_at IS NOT NULL)
+                           LIKE $9 ESCAPE '\\' END))")
     };
 }
 // `$created_at` is spelled so that a walk by another key does not leave that key's index for its bounds.

@@ -48,6 +48,7 @@ const INSERT: &str = concat!(
 );
 const MOVE: &str = "UPDATE reactions SET option_id = $3 WHERE id = $1 AND option_id = $2 RETURNING id";
 const DELETE: &str = "DELETE FROM reactions WHERE id = $1 RETURNING message_id, mark, option_id";
+const TAKE_OVER: &str = "UPDATE reactions SET posted_by_key = NULL WHERE id = $1";
 const COUNT_UP: &str = "INSERT INTO reaction_counts (message_id, mark, count, first_at)
      VALUES ($1, $2, 1, $3)
      ON CONFLICT (message_id, mark) DO UPDATE SET count = reaction_counts.count + 1";
@@ -68,6 +69,7 @@ const CLEAR_DEBRIS: &str = "DELETE FROM reaction_debris WHERE message_id = $1";
 pub(crate) const ALL: &[&str] = &[
     FIND,
     FIND_OWN,
+    TAKE_OVER,
     LIST_DOWN,
     LIST_UP,
     MARK_REACTED,
@@ -248,6 +250,12 @@ impl Tx {
         let message = parsed(TABLE, "message_id", &id.to_string(), &message)?;
         self.count_down(message, option.as_deref().unwrap_or(&mark)).await?;
         Ok(true)
+    }
+
+    /// Makes what a key did in its owner's name the owner's own.
+    pub async fn take_over_reaction(&mut self, id: ReactionId) -> Result<(), StoreError> {
+        on!(self.0, c => sqlx::query(TAKE_OVER).bind(id.to_string()).execute(c).await.map(drop))?;
+        Ok(())
     }
 
     async fn count_up(&mut self, message: MessageId, mark: &Mark, at: Timestamp) -> Result<(), StoreError> {

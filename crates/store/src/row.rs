@@ -40,8 +40,9 @@ macro_rules! address {
             " THEN u.email WHEN u.home_company_id IS NULL AND ",
             $enrolled,
             " THEN
-                 (SELECT MIN(e.email) FROM person_emails e
-                  WHERE e.person_id = u.person_id AND e.verified_at IS NOT NULL) END AS email"
+                 (SELECT e.email FROM person_emails e
+                  WHERE e.person_id = u.person_id AND e.verified_at IS NOT NULL
+                  ORDER BY e.email_key LIMIT 1) END AS email"
         )
     };
 }

@@ -14,24 +14,18 @@ use crate::page::Scan;
 use crate::row::parsed;
 use crate::{Pools, Store, execute};
 
-// $2 is the viewer, or '' for those who see private ones too.
-const CHATS: &str = "SELECT c.id, c.experience_id, e.is_public
-     FROM channels c JOIN experiences e ON e.id = c.experience_id
-     WHERE c.company_id = $1 AND e.deleted_at IS NULL
-       AND ($2 = '' OR e.is_public OR EXISTS (SELECT 1 FROM experience_members x
-                                              WHERE x.experience_id = e.id AND x.user_id = $2))
-       AND CAST($4 AS TEXT) NOT LIKE '%' || e.id || '%'
-       AND ($5 = '' OR CAST($5 AS TEXT) LIKE '%' || e.id || '%')
-     ORDER BY c.created_at DESC, c.id DESC LIMIT $3";
 const SEATED: &str = "SELECT m.feed_id FROM feed_members m
      WHERE m.user_id = $1 AND m.company_id = $2
        AND EXISTS (SELECT 1 FROM feeds f WHERE f.id = m.feed_id AND f.deleted_at IS NULL)
      ORDER BY m.active_at DESC, m.feed_id DESC LIMIT $3";
-const OPEN: &str = "SELECT id FROM feeds
-     WHERE company_id = $1 AND deleted_at IS NULL AND (customer_id IS NOT NULL OR key_holder = $3)
+const SUPPORT: &str = "SELECT id FROM feeds
+     WHERE company_id = $1 AND customer_id IS NOT NULL AND deleted_at IS NULL
      ORDER BY created_at DESC, id DESC LIMIT $2";
+const BEGUN: &str = "SELECT id FROM feeds
+     WHERE company_id = $1 AND key_holder = $2 AND customer_id IS NULL AND deleted_at IS NULL
+     ORDER BY active_at DESC, id DESC LIMIT $3";
 
-pub(crate) const ALL: &[&str] = &[CHATS, SEATED, OPEN];
+pub(crate) const ALL: &[&str] = &[SEATED, SUPPORT, BEGUN];
 
 /// A chat channel that somebody may find things in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,10 +130,11 @@ impl Conn {
         parts: &Parts,
         limit: i64,
     ) -> Result<Vec<ChatPlace>, StoreError> {
-        let (hidden, only) = bounds(parts);
-        let rows: Vec<(String, String, bool)> = on!(self, c => sqlx::query_as(CHATS)
+        let (only, parts) = bounds(parts);
+        let statement = dialect!(self, CHATS);
+        let rows: Vec<(String, String, bool)> = on!(self, c => sqlx::query_as(statement)
             .bind(company.to_string()).bind(viewer.map(|id| id.to_string()).unwrap_or_default())
-            .bind(limit).bind(hidden).bind(only).fetch_all(c).await)?;
+            .bind(limit).bind(only).bind(parts).fetch_all(c).await)?;
         rows.into_iter()
             .map(|(id, experience, public)| {
                 Ok(ChatPlace {
@@ -163,16 +158,21 @@ impl Conn {
         rows.iter().map(|id| parsed("feed_members", "feed_id", id, id)).collect()
     }
 
-    /// A company's support chats, and the direct messages that the holder's keys began there, newest first.
+    /// A company's support chats, newest first, and the direct messages that the holder's keys began there, the
+    /// last active first; at most `limit` of each.
     pub async fn list_open_feeds(
         &mut self,
         company: CompanyId,
         holder: Option<KeyHolder>,
         limit: i64,
     ) -> Result<Vec<FeedId>, StoreError> {
-        let rows: Vec<String> = on!(self, c => sqlx::query_scalar(OPEN)
-            .bind(company.to_string()).bind(limit).bind(holder.map(|holder| holder.to_string()))
-            .fetch_all(c).await)?;
+        let mut rows: Vec<String> = on!(self, c => sqlx::query_scalar(SUPPORT)
+            .bind(company.to_string()).bind(limit).fetch_all(c).await)?;
+        if let Some(holder) = holder {
+            let begun: Vec<String> = on!(self, c => sqlx::query_scalar(BEGUN)
+                .bind(company.to_string()).bind(holder.to_string()).bind(limit).fetch_all(c).await)?;
+            rows.extend(begun);
+        }
         rows.iter().map(|id| parsed("feeds", "id", id, id)).collect()
     }
 }

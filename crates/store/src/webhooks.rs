@@ -2,20 +2,22 @@
 //!
 //! What is waiting for them and what became of it is in [`webhook_queue`](crate::webhook_queue).
 
-use hallpass_core::entity::Company;
+use hallpass_core::entity::{Company, KeyHolder};
 use hallpass_core::id::{CompanyId, WebhookId};
+use hallpass_core::scope::ScopeSet;
 use hallpass_core::webhook::{DisabledReason, EventType, Webhook};
 use jiff::Timestamp;
 
 use crate::conn::{Conn, Tx, on};
 use crate::error::StoreError;
 use crate::page::Scan;
-use crate::row::{json, parsed, time, to_json};
+use crate::row::{json, parsed, parsed_opt, time, to_json};
 
 macro_rules! select {
     () => {
         "SELECT w.id, w.company_id, w.url, w.enabled, w.events, w.api_version, w.child_events, w.disabled_at,
-             w.disabled_reason, s.failing_since, w.created_at
+             w.disabled_reason, s.failing_since, w.created_at,
+             w.reads, w.key_holder
          FROM webhooks w JOIN webhook_states s ON s.webhook_id = w.id "
     };
 }
@@ -42,12 +44,13 @@ const COUNT: &str = "SELECT COUNT(*) FROM webhooks WHERE company_id = $1 AND del
 const SECRETS: &str =
     "SELECT secret, old_secret, old_secret_until FROM webhooks WHERE id = $1 AND deleted_at IS NULL";
 const INSERT: &str = "INSERT INTO webhooks (id, company_id, url, enabled, events, api_version, child_events,
-         secret, disabled_at, disabled_reason, created_at, updated_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)";
+         secret, disabled_at, disabled_reason, created_at, updated_at, reads, key_holder)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13)";
 const INSERT_STATE: &str =
     concat!("INSERT INTO webhook_states (webhook_id, due_at) VALUES ($1, ", never!(), ")");
 const UPDATE: &str = "UPDATE webhooks SET url = COALESCE($2, url), events = COALESCE($3, events),
-         api_version = COALESCE($4, api_version), child_events = COALESCE($5, child_events), updated_at = $6
+         api_version = COALESCE($4, api_version), child_events = COALESCE($5, child_events), updated_at = $6,
+         reads = $7, key_holder = $8
      WHERE id = $1 AND deleted_at IS NULL RETURNING id";
 const SWITCH_ON: &str = "UPDATE webhooks SET enabled = TRUE, disabled_at = NULL, disabled_reason = NULL
      WHERE id = $1 AND deleted_at IS NULL RETURNING id";
@@ -111,6 +114,10 @@ pub struct WebhookPatch {
     pub events: Option<Vec<String>>,
     pub api_version: Option<String>,
     pub child_events: Option<bool>,
+    /// Always set: of whoever changes it.
+    pub reads: ScopeSet,
+    /// The same.
+    pub key_holder: Option<KeyHolder>,
 }
 
 /// A webhook's secrets, sealed.
@@ -148,6 +155,8 @@ struct Row {
     disabled_reason: Option<String>,
     failing_since: Option<i64>,
     created_at: i64,
+    reads: String,
+    key_holder: Option<String>,
 }
 
 impl TryFrom<Row> for Webhook {
@@ -165,6 +174,8 @@ impl TryFrom<Row> for Webhook {
                 .as_deref()
                 .map(|name| DisabledReason::parse(name).ok_or_else(|| corrupt("disabled_reason")))
                 .transpose()?,
+            reads: ScopeSet::parse(&row.reads).map_err(|_| corrupt("reads"))?,
+            key_holder: parsed_opt(TABLE, "key_holder", &row.id, row.key_holder.as_deref())?,
             failing_since: at("failing_since", row.failing_since)?,
             created_at: time(TABLE, "created_at", &row.id, row.created_at)?,
             url: row.url,
@@ -245,6 +256,7 @@ impl Tx {
             .bind(to_json(&new.events)).bind(&new.api_version).bind(new.child_events).bind(secret.to_vec())
             .bind(new.disabled_at.map(Timestamp::as_millisecond))
             .bind(new.disabled_reason.map(DisabledReason::name)).bind(new.created_at.as_millisecond())
+            .bind(new.reads.to_string()).bind(new.key_holder.map(|holder| holder.to_string()))
             .execute(c).await.map(drop))?;
         on!(self.0, c => sqlx::query(INSERT_STATE).bind(new.id.to_string()).execute(c).await.map(drop))?;
         if !new.enabled {
@@ -264,6 +276,7 @@ impl Tx {
         let done: Option<String> = on!(self.0, c => sqlx::query_scalar(UPDATE)
             .bind(id.to_string()).bind(&patch.url).bind(patch.events.as_ref().map(to_json))
             .bind(&patch.api_version).bind(patch.child_events).bind(at.as_millisecond())
+            .bind(patch.reads.to_string()).bind(patch.key_holder.map(|holder| holder.to_string()))
             .fetch_optional(c).await)?;
         Ok(done.is_some())
     }

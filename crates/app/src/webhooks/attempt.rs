@@ -23,7 +23,9 @@ pub(super) enum Outcome {
 impl Worker<'_> {
     pub(super) async fn attempt(&self, live: &Live, event: Event) -> Result<Outcome, AppError> {
         let id = event.id.to_string();
-        let Some(body) = self.app.render_event(event).await? else { return Ok(Outcome::NothingToTell) };
+        let Some(body) = self.app.render_event(&live.webhook, event).await? else {
+            return Ok(Outcome::NothingToTell);
+        };
         let at = self.app.clock.now();
         let (timestamp, signature) = (at.as_second().to_string(), live.sign(&id, at, &body));
         let headers = [

@@ -18,8 +18,10 @@ use std::sync::Arc;
 
 use hallpass_core::authority::Change;
 use hallpass_core::decision::Action;
+use hallpass_core::entity::KeyHolder;
 use hallpass_core::id::{CompanyId, WebhookDeliveryId, WebhookId};
-use hallpass_core::webhook::{DeliveryState, DisabledReason, EventType, Webhook, is_known_event};
+use hallpass_core::scope::ScopeSet;
+use hallpass_core::webhook::{DeliveryState, DisabledReason, EventType, READS, Webhook, is_known_event};
 use hallpass_outbound::{Outbound, Url, parse_url};
 pub use hallpass_store::Delivery as WebhookDelivery;
 use hallpass_store::{Key, WebhookPatch};
@@ -28,7 +30,7 @@ use hallpass_token::{PurposeKey, WebhookSigner};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
 
-use crate::caller::Caller;
+use crate::caller::{Caller, rights_throughout};
 use crate::error::AppError;
 use crate::idempotency::secret_is_gone;
 use crate::messages::MessageWithAuthor;
@@ -204,6 +206,7 @@ impl App {
         });
         check_events(&events)?;
         check_version(ask.api_version.as_ref())?;
+        let (reads, key_holder) = self.webhook_reads(caller, company).await?;
         let at = self.clock.now();
         let webhook = Webhook {
             id: WebhookId::from_bits(self.bits(ticket)),
@@ -213,6 +216,8 @@ impl App {
             events: each_once(events),
             api_version: ask.api_version.unwrap_or_else(|| API_VERSIONS[0].to_owned()),
             child_events: ask.child_events,
+            reads,
+            key_holder,
             disabled_at: (!ask.enabled).then_some(at),
             disabled_reason: (!ask.enabled).then_some(DisabledReason::ByHand),
             failing_since: None,
@@ -247,6 +252,25 @@ impl App {
             .await?;
         self.settle(n).await?;
         Ok((webhook, secret))
+    }
+
+    /// What a webhook of the caller's may be told of channels, and whose key the caller is: what happens is
+    /// told to nobody who might not read it.
+    async fn webhook_reads(
+        &self,
+        caller: &Caller,
+        company: CompanyId,
+    ) -> Result<(ScopeSet, Option<KeyHolder>), AppError> {
+        let record = self.company(company).await?.ok_or(AppError::NotFound("company"))?;
+        let credential = rights_throughout(&*self.key_of(caller).await?, &record);
+        let rights = match caller {
+            Caller::Key(_) => credential,
+            Caller::User(user) => {
+                let standing = self.standing(company, user.user()).await?;
+                credential.and(&user.scopes()).and(&standing.scopes())
+            }
+        };
+        Ok((rights.and(&READS), caller.key_holder()))
     }
 
     /// Finds a webhook that the caller may manage.
@@ -286,7 +310,10 @@ impl App {
             None if before.enabled && moved => Some(true),
             _ => None,
         };
+        let (reads, key_holder) = self.webhook_reads(caller, before.company).await?;
         let patch = WebhookPatch {
+            reads,
+            key_holder,
             url: ask.url,
             events: ask.events.map(each_once),
             api_version: ask.api_version,

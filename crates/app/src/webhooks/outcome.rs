@@ -80,11 +80,12 @@ impl Worker<'_> {
             }
             HeadFailed::GivenUp => {
                 entry.state = DeliveryState::Failed;
+                // Before anything else: what is not switched off keeps its head.
+                self.app.give_up_on(live, &entry).await?;
                 // Whoever switches it on again meets another head.
                 self.health.head_attempts = 0;
                 self.health.not_before = None;
                 self.pass(mark);
-                self.app.give_up_on(live, &entry).await?;
             }
         }
         self.done.deliveries.push(entry);

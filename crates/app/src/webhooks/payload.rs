@@ -7,7 +7,7 @@ use hallpass_core::id::{
     ApiKeyId, AppId, CompanyId, MessageId, ReactionId, TokenId, UserId, WebhookDeliveryId,
 };
 use hallpass_core::reaction::Mark;
-use hallpass_core::webhook::EventType;
+use hallpass_core::webhook::{EventType, Webhook};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
@@ -127,10 +127,14 @@ fn audience(venue: &Venue) -> Value {
 }
 
 impl App {
-    /// The body of a delivery; none if what it is about is gone.
-    pub(crate) async fn render_event(&self, event: Event) -> Result<Option<Vec<u8>>, AppError> {
+    /// The body of a delivery; none if what it is about is gone, or not for this webhook to know.
+    pub(crate) async fn render_event(
+        &self,
+        webhook: &Webhook,
+        event: Event,
+    ) -> Result<Option<Vec<u8>>, AppError> {
         let (id, kind, company, at) = (event.id, event.kind, event.company, event.at);
-        let Some(data) = self.render_data(event).await? else { return Ok(None) };
+        let Some(data) = self.render_data(webhook, event).await? else { return Ok(None) };
         let envelope = Envelope {
             id,
             api_version: "v1",
@@ -143,12 +147,12 @@ impl App {
         body.map(Some).map_err(|_| AppError::Unavailable("an event cannot be written as JSON"))
     }
 
-    async fn render_data(&self, event: Event) -> Result<Option<Box<RawValue>>, AppError> {
+    async fn render_data(&self, webhook: &Webhook, event: Event) -> Result<Option<Box<RawValue>>, AppError> {
         match event.about {
-            About::Message(message) => self.render_message(*message, None).await,
+            About::Message(message) => self.render_message(webhook, *message, None).await,
             About::Subject(Subject::Message { message, channel: id, change, .. }) => {
                 if event.kind == EventType::MessageDeleted {
-                    let venue = self.venue(&id).await?;
+                    let venue = self.venue(webhook, &id).await?;
                     return venue
                         .map(|venue| {
                             raw(&json!({ "message_id": message, "channel": channel(&venue),
@@ -159,10 +163,10 @@ impl App {
                 let found = self.store.read().await?.find_message(message).await?;
                 let Some(found) = found else { return Ok(None) };
                 let reason = if change.as_deref() == Some("pinned") { "pinned" } else { "edited" };
-                self.render_message(found, Some(reason)).await
+                self.render_message(webhook, found, Some(reason)).await
             }
             About::Subject(Subject::Reaction { message, reaction }) => {
-                self.render_reaction(message, reaction).await
+                self.render_reaction(webhook, message, reaction).await
             }
             About::Subject(Subject::User { user }) => {
                 let Some(found) = self.user(user).await? else { return Ok(None) };
@@ -189,19 +193,26 @@ impl App {
         }
     }
 
-    async fn venue(&self, id: &str) -> Result<Option<Venue>, AppError> {
-        Ok(match VenueRef::parse("channel_id", id)? {
+    /// A channel that is there and that the webhook may know of.
+    async fn venue(&self, webhook: &Webhook, id: &str) -> Result<Option<Venue>, AppError> {
+        let venue = match VenueRef::parse("channel_id", id)? {
             VenueRef::Chat(which) => self.channel(which).await?.map(Venue::Chat),
             VenueRef::Feed(id) => self.feed(id, None).await?.map(Venue::Feed),
-        })
+        };
+        let begun_by = |venue: &Venue| match venue {
+            Venue::Chat(_) => None,
+            Venue::Feed(feed) => feed.key_holder,
+        };
+        Ok(venue.filter(|venue| webhook.may_read(venue.kind(), begun_by(venue))))
     }
 
     async fn render_message(
         &self,
+        webhook: &Webhook,
         message: Message,
         why: Option<&'static str>,
     ) -> Result<Option<Box<RawValue>>, AppError> {
-        let Some(venue) = self.venue(&message.channel.to_string()).await? else { return Ok(None) };
+        let Some(venue) = self.venue(webhook, &message.channel.to_string()).await? else { return Ok(None) };
         let reason = why.unwrap_or_else(|| reason(&message, &venue));
         // Nobody reads a private file by way of a webhook: it is named, without an address.
         let message = self.hooks.wire.message(self.with_author(None, &venue, message).await?);
@@ -217,6 +228,7 @@ impl App {
 
     async fn render_reaction(
         &self,
+        webhook: &Webhook,
         message: MessageId,
         reaction: ReactionId,
     ) -> Result<Option<Box<RawValue>>, AppError> {
@@ -227,7 +239,7 @@ impl App {
             return Ok(None);
         };
         drop(conn);
-        let Some(venue) = self.venue(&message.channel.to_string()).await? else { return Ok(None) };
+        let Some(venue) = self.venue(webhook, &message.channel.to_string()).await? else { return Ok(None) };
         let reason = match reaction.mark {
             Mark::Emoji(_) => "reaction",
             Mark::Vote(_) => "vote",

@@ -485,7 +485,7 @@ impl<'s> Scene<'s> {
         let about = |feed: &Feed| feed.about.as_ref() == Some(&people) && feed.by_key == by_key;
         let known = self.model.feeds.iter().position(about);
         if let Some(known) = known {
-            if self.model.feeds[known].seat(actor).is_some() {
+            if people.iter().all(|user| self.model.feeds[known].seat(*user).is_some()) {
                 prop_assert_eq!(&self.model.feeds[known].id, &id, "another one");
                 return Ok(());
             }
@@ -560,6 +560,7 @@ impl<'s> Scene<'s> {
         let expected = self.model.must_enter(actor, f).and_then(|()| {
             match (self.model.feeds[f].customer, own || self.model.moderates(actor, f)) {
                 (Some(_), _) => Err((422, "support_members")),
+                (None, true) if user == OWNER && self.model.feeds[f].by_key => Err((422, "owner_stays")),
                 (None, true) => Ok(()),
                 (None, false) => Err((403, "not_admin")),
             }

@@ -391,6 +391,12 @@ async fn a_walk_over_many_stale_hits_meets_each_live_one_once() {
         })
         .await
         .unwrap();
+    // The cursor's own hit does not count as one.
+    let first = search(&ann, "word", "&first=1").await.ok();
+    let on = format!("&first=1&after={}", first["page_info"]["end_cursor"].as_str().unwrap());
+    let second = search(&ann, "word", &on).await.ok();
+    let on = format!("&first=1&after={}", second["page_info"]["end_cursor"].as_str().unwrap());
+    assert_eq!(contents(&search(&ann, "word", &on).await.ok()), ["word 150"]);
     let expected: Vec<String> = (0..330).rev().filter(|n| live(*n)).map(|n| format!("word {n}")).collect();
     for (first, way) in [(1, "desc"), (2, "desc"), (3, "desc"), (100, "desc"), (1, "asc"), (5, "asc")] {
         let (mut seen, mut after, mut pages) = (Vec::new(), String::new(), 0);

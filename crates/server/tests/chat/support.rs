@@ -244,6 +244,11 @@ async fn a_platforms_key_sees_its_connected_accounts_chats() {
         listed(&acme.as_key(), &format!("&company_id={shop_id}")).await,
         std::slice::from_ref(&theirs)
     );
+    // The account's own key sees its own.
+    let shops = server.actor(server.key(shop_id.parse().unwrap(), KeyRights::Role(Role::Owner)).await);
+    for query in [String::new(), format!("&company_id={shop_id}"), "&open=true".to_owned()] {
+        assert_eq!(listed(&shops, &query).await, std::slice::from_ref(&theirs), "{query}");
+    }
     // The platform's team is not the accounts' team.
     let as_agent = agent(&server, &acme, "agent", Role::Support).await;
     assert_eq!(listed(&as_agent, "").await, std::slice::from_ref(&own));

@@ -253,3 +253,77 @@ async fn an_idle_webhook_is_told_nothing() {
     server.app.deliver_webhooks().await.unwrap();
     assert!(receiver.got().is_empty());
 }
+
+/// Threat 27: a webhook is no way round the right to read.
+#[tokio::test]
+async fn threat_27_a_webhook_is_told_what_its_maker_might_read() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let (_, channel) = acme.channel("General", true).await;
+    let (_, ann) = acme.member("ann").await;
+    let ben = acme.user("ben").await;
+    let key = acme.as_key();
+    let narrow = async |actions: &[&str]| {
+        let permission = json!({ "actions": actions, "grant": true, "resources": [acme.id] });
+        let body = json!({ "child_company_id": acme.id, "permissions": [permission] });
+        let made = key.post(&format!("/companies/{}/api_keys", acme.id), body).await.ok();
+        server.actor(made["secret_key"].as_str().unwrap())
+    };
+    let manage = "developer:manage_webhook";
+    let receive = "webhook_receive:chat";
+    let mut told = Vec::new();
+    for (actions, expected) in [
+        (vec![manage], vec![]),
+        (vec![manage, "chat:read", "dms:read", "support_chat:read"], vec![]),
+        (vec![manage, receive], vec![]),
+        (vec![manage, receive, "chat:read"], vec!["in the channel"]),
+        (vec![manage, receive, "dms:read"], vec!["between two", "of the company"]),
+        (vec![manage, receive, "support_chat:read"], vec!["to the team"]),
+    ] {
+        let receiver = Receiver::start().await;
+        let (webhook, _) = receiver.subscribe(&narrow(&actions).await, &["chat.message.created"]).await;
+        told.push((receiver, webhook, actions, expected));
+    }
+    // What the company's keys and an app's keys begin is each other's business only.
+    let of_company = Receiver::start().await;
+    of_company.subscribe(&key, &["chat.message.created"]).await;
+    let app = key.post("/apps", json!({ "name": "Tool" })).await.ok();
+    let app_key = server.actor(app["api_key"]["token"].as_str().unwrap());
+    let of_app = Receiver::start().await;
+    of_app.subscribe(&app_key, &["chat.message.created"]).await;
+
+    ann.say(&channel, "in the channel").await.ok();
+    let dm = ann.post("/dm_channels", json!({ "with_user_ids": [ben] })).await.ok();
+    ann.say(dm["id"].as_str().unwrap(), "between two").await.ok();
+    let support = key.post("/support_channels", json!({ "company_id": acme.id, "user_id": ben })).await.ok();
+    key.say(support["id"].as_str().unwrap(), "to the team").await.ok();
+    for (by, text) in [(&key, "of the company"), (&app_key, "of the app")] {
+        let dm = by.post("/dm_channels", json!({ "with_user_ids": [ben] })).await.ok();
+        by.say(dm["id"].as_str().unwrap(), text).await.ok();
+    }
+    server.app.deliver_webhooks().await.unwrap();
+    for (receiver, _, actions, expected) in &told {
+        assert_eq!(receiver.contents(), *expected, "{actions:?}");
+    }
+    let all = ["in the channel", "between two", "to the team"];
+    assert_eq!(of_company.contents(), [&all[..], &["of the company"]].concat());
+    assert_eq!(of_app.contents(), [&all[..], &["of the app"]].concat());
+
+    // Whoever changes it next gives it what they may read themselves; and takes the rest.
+    let (receiver, webhook, ..) = &told[0];
+    key.patch(&format!("/webhooks/{webhook}"), json!({ "url": receiver.url() })).await.ok();
+    ann.say(&channel, "by an owner's hand").await.ok();
+    server.app.deliver_webhooks().await.unwrap();
+    assert_eq!(receiver.contents(), ["by an owner's hand"]);
+    let manager = narrow(&[manage]).await;
+    manager
+        .patch(
+            &format!("/webhooks/{webhook}"),
+            json!({ "enabled": true, "events": ["chat.message.created"] }),
+        )
+        .await
+        .ok();
+    ann.say(&channel, "by a manager's hand").await.ok();
+    server.app.deliver_webhooks().await.unwrap();
+    assert_eq!(receiver.contents(), ["by an owner's hand"]);
+}

@@ -12,6 +12,9 @@ CREATE TABLE webhooks (
     -- The one before, until it has run out.
     old_secret       BYTEA,
     old_secret_until BIGINT,
+    -- What whoever made or last changed it might read: it is told of nothing else.
+    reads            TEXT COLLATE "C" NOT NULL,
+    key_holder       TEXT COLLATE "C",
     disabled_at      BIGINT,
     disabled_reason  TEXT COLLATE "C",
     created_at       BIGINT NOT NULL,

@@ -17,5 +17,6 @@ CREATE TABLE search_cursors (
     seq        BIGINT NOT NULL
 );
 
--- The conversations of a company, for its team.
-CREATE INDEX feeds_of_company ON feeds (company_id, created_at, id);
+-- The support chats of a company, for its team.
+CREATE INDEX feeds_of_company ON feeds (company_id, created_at, id)
+    WHERE customer_id IS NOT NULL AND deleted_at IS NULL;

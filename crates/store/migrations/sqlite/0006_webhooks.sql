@@ -12,6 +12,9 @@ CREATE TABLE webhooks (
     -- The one before, until it has run out.
     old_secret       BLOB,
     old_secret_until INTEGER,
+    -- What whoever made or last changed it might read: it is told of nothing else.
+    reads            TEXT    NOT NULL,
+    key_holder       TEXT,
     disabled_at      INTEGER,
     disabled_reason  TEXT,
     created_at       INTEGER NOT NULL,

@@ -39,6 +39,11 @@ pub(crate) const LIST_FILES: &str = concat!(
     " AS wanted JOIN files f ON f.id = wanted.id"
 );
 
+pub(crate) const CHATS: &str = concat!(
+    super::chats!(),
+    super::postgres_parts!("$4", "$5"),
+    " ORDER BY c.created_at DESC, c.id DESC LIMIT $3"
+);
 pub(crate) const INSERT_DOCS: &str = "INSERT INTO search_docs (n, message_id)
      SELECT (value ->> 0)::bigint, value ->> 1 FROM jsonb_array_elements($1::jsonb) ON CONFLICT DO NOTHING";
 pub(crate) const INDEX: &str = "INSERT INTO search_index (n, terms)
@@ -149,6 +154,7 @@ pub(crate) const ALL: &[&str] = &[
     TOUCH_FEEDS,
     TALLIES,
     LIST_FILES,
+    CHATS,
     INSERT_DOCS,
     INDEX,
     UNINDEX,

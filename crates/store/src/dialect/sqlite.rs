@@ -27,6 +27,11 @@ pub(crate) const LIST_FILES: &str = concat!(
     " AS wanted JOIN files f ON f.id = wanted.id"
 );
 
+pub(crate) const CHATS: &str = concat!(
+    super::chats!(),
+    super::sqlite_parts!("$4", "$5"),
+    " ORDER BY c.created_at DESC, c.id DESC LIMIT $3"
+);
 pub(crate) const INSERT_DOCS: &str = "INSERT INTO search_docs (n, message_id)
      SELECT value ->> 0, value ->> 1 FROM json_each($1) WHERE TRUE ON CONFLICT DO NOTHING";
 pub(crate) const INDEX: &str =
@@ -78,6 +83,7 @@ pub(crate) const ALL: &[&str] = &[
     LIST_FILES,
     TOUCH_FEEDS,
     TOUCH_SEATS,
+    CHATS,
     INSERT_DOCS,
     INDEX,
     UNINDEX,

@@ -154,9 +154,9 @@ INSERT INTO person_emails (person_id, email_key, email, created_at)
     SELECT 'person_' || n, n, n, n FROM generate_series(1, 3000) n;
 INSERT INTO person_passwords (person_id, phc, updated_at) SELECT 'person_' || n, n, n FROM generate_series(1, 3000) n;
 INSERT INTO webhooks (id, company_id, url, enabled, events, api_version, child_events, secret, created_at,
-                      updated_at, deleted_at)
+                      updated_at, deleted_at, reads)
     SELECT 'hook_' || n, 'biz_' || (n % 400 + 1), '', true, '[]', 'v1', n % 2 = 0, '', n, n,
-           CASE WHEN n % 100 = 0 THEN n END
+           CASE WHEN n % 100 = 0 THEN n END, ''
     FROM generate_series(1, 4000) n;
 INSERT INTO webhook_states (webhook_id, due_at) SELECT 'hook_' || n, n FROM generate_series(1, 4000) n;
 INSERT INTO webhook_runs (webhook_id, event, company_id, at)

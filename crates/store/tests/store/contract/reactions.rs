@@ -10,6 +10,7 @@ use crate::fixtures::*;
 on_both! {
     a_reaction_comes_back_and_is_counted,
     the_same_again_is_not_made,
+    what_a_key_did_is_taken_over,
     a_vote_moves_with_its_count,
     what_is_taken_back_is_not_counted,
     reactions_are_walked_both_ways,
@@ -90,6 +91,16 @@ async fn the_same_again_is_not_made(db: &Db) {
     assert!(!make(db, &new(7, 1, 1, vote("2")), None).await);
     assert_eq!(tallied(db, post(1)).await, counts(&[(":heart:", 2), (":tada:", 1), ("1", 1)]));
     assert_eq!(tallied(db, post(2)).await, counts(&[(":heart:", 1)]));
+}
+
+async fn what_a_key_did_is_taken_over(db: &Db) {
+    let first = new(1, 1, 1, vote("1"));
+    commit!(db, first, tx => tx.insert_reaction(first, Some(hallpass_core::id::ApiKeyId::from_bits(1))));
+    let found = async || db.read().await.find_reaction(reac(1)).await.unwrap().unwrap();
+    assert!(found().await.by_key);
+    commit!(db, tx => tx.take_over_reaction(reac(1)));
+    assert!(!found().await.by_key);
+    assert_eq!(tallied(db, post(1)).await, counts(&[("1", 1)]));
 }
 
 async fn a_vote_moves_with_its_count(db: &Db) {

@@ -1,3 +1,4 @@
+use hallpass_core::entity::KeyHolder;
 use hallpass_core::id::{WebhookDeliveryId, WebhookId};
 use hallpass_core::webhook::{DeliveryState, DisabledReason, EventType, Health, Webhook};
 use hallpass_store::{Delivery, Happened, Lease, NewRun, Progress, StoreError, WebhookPatch};
@@ -33,6 +34,8 @@ fn new_webhook(n: u128, company: hallpass_core::id::CompanyId) -> Webhook {
         events: vec!["chat.message.created".to_owned(), "hallpass.api_key.created".to_owned()],
         api_version: "v1".to_owned(),
         child_events: false,
+        reads: hallpass_core::webhook::READS,
+        key_holder: Some(KeyHolder::Company(company)),
         disabled_at: None,
         disabled_reason: None,
         failing_since: None,
@@ -107,6 +110,8 @@ async fn it_is_changed_switched_and_deleted(db: &Db) {
         events: Some(vec![]),
         api_version: Some("v2".to_owned()),
         child_events: Some(true),
+        reads: hallpass_core::scope::ScopeSet::EMPTY,
+        key_holder: None,
     };
     assert!(commit!(db, patch, tx => tx.update_webhook(hook(1), patch, at(5))));
     let nothing = WebhookPatch::default();
