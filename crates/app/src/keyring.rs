@@ -25,7 +25,7 @@ use crate::error::AppError;
 pub const PUBLISH_AHEAD: SignedDuration = SignedDuration::from_hours(24);
 /// How long the keys of dead tokens are kept beyond the longest token life, for clocks that differ.
 const RETIRING_MARGIN: SignedDuration = SignedDuration::from_mins(10);
-/// How often an unknown `kid` may make this node read the store.
+/// How often an unknown `kid` may make this node read the keys. (The log is read for each, many at once.)
 const RELOAD_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
 /// The keys this node signs and verifies with.
