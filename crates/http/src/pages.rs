@@ -15,6 +15,7 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::router::openapi_json;
 use crate::state::Http;
 
 /// Only our own files, nobody's frame, no base, no forms.
@@ -32,18 +33,23 @@ pub(crate) async fn start(State(http): State<Http>) -> Response {
 }
 
 /// The reference, rendered once from the OpenAPI document.
-pub(crate) async fn reference(State(http): State<Http>) -> Response {
+pub(crate) async fn reference() -> Response {
     static PAGE: OnceLock<String> = OnceLock::new();
-    let page = PAGE.get_or_init(|| reference::render(&http.shared.openapi));
+    let page = PAGE.get_or_init(|| reference::render(document()));
     answer(page.as_str(), "text/html; charset=utf-8", "no-cache")
 }
 
+/// The OpenAPI document, made when somebody first asks: a server nobody asks does without.
+fn document() -> &'static str {
+    static DOCUMENT: OnceLock<String> = OnceLock::new();
+    DOCUMENT.get_or_init(openapi_json)
+}
+
 /// The OpenAPI document.
-pub(crate) async fn openapi(State(http): State<Http>) -> Response {
+pub(crate) async fn openapi() -> Response {
     let kind = HeaderValue::from_static("application/json");
     let cache = HeaderValue::from_static("public, max-age=300");
-    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, cache)], http.shared.openapi.clone())
-        .into_response()
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, cache)], document()).into_response()
 }
 
 /// The style of every page.

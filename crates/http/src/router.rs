@@ -132,7 +132,6 @@ pub fn router(app: App, policy: Arc<HttpPolicy>) -> Router {
     let shared = Shared {
         operations: Operations::new(operations(&document).into_iter().chain(around_operations)),
         log: AccessLog::new(policy.access_log),
-        openapi: openapi::render(document),
         node,
         counter: AtomicU64::new(0),
     };

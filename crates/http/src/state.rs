@@ -112,7 +112,6 @@ pub(crate) struct Http {
 pub(crate) struct Shared {
     pub(crate) operations: crate::edge::Operations,
     pub(crate) log: AccessLog,
-    pub(crate) openapi: String,
     /// A node's own part of request ids.
     pub(crate) node: u64,
     pub(crate) counter: std::sync::atomic::AtomicU64,
