@@ -362,6 +362,74 @@ async fn threat_08_read_only_fields_sent_through_every_write_change_nothing() {
     assert_eq!((own.home, own.person, own.deactivated), (Some(acme.company), None, false));
 }
 
+/// Threat 8 over the router: every write, with everything added that answers show and its body does not take,
+/// answers as without.
+#[tokio::test]
+async fn threat_08_no_write_of_the_router_takes_more_than_its_body_names() {
+    let document: Value = serde_json::from_str(&hallpass_http::openapi_json()).unwrap();
+    let taken = |operation: &str| -> BTreeSet<String> {
+        let items = document["paths"].as_object().unwrap().values();
+        let found = items
+            .flat_map(|item| item.as_object().unwrap().values())
+            .find(|found| found["operationId"] == operation)
+            .unwrap();
+        let schema = &found["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+        let Some(name) = schema.as_str().and_then(|name| name.rsplit('/').next()) else {
+            return BTreeSet::new();
+        };
+        document["components"]["schemas"][name]["properties"].as_object().unwrap().keys().cloned().collect()
+    };
+    // The same in the same order on two servers: what differs is what the additions did.
+    let (plain, polluted) = (TestServer::start().await, TestServer::start().await);
+    let (of_plain, of_polluted) = (tenant(&plain, "acme").await, tenant(&polluted, "acme").await);
+    let strange = |name: &str, shown: &Value| match shown {
+        Value::Bool(is) => json!(!is),
+        Value::Number(_) => json!(97),
+        Value::Array(_) => json!(["polluted"]),
+        Value::Object(_) => json!({ "id": "polluted", "url": "https://polluted.test" }),
+        _ if name.ends_with("_at") => json!("2001-01-01T00:00:00Z"),
+        _ => json!("polluted"),
+    };
+    let (mut writes, mut added) = (0, 0);
+    for (case, again) in all_cases(&of_plain).into_iter().zip(all_cases(&of_polluted)) {
+        let expected = case.send(&plain, &of_plain.key).await;
+        let mut case = again;
+        if let (Some(body), Value::Object(shown)) = (&mut case.body, &expected.body) {
+            writes += 1;
+            let known = taken(case.name.split('/').next().unwrap());
+            for (name, value) in shown.iter().filter(|(name, _)| !known.contains(*name)) {
+                added += 1;
+                body.insert(name.clone(), strange(name, value));
+            }
+        }
+        let got = case.send(&polluted, &of_polluted.key).await;
+        assert_eq!(got.status, expected.status, "{}: {:#}", case.name, got.body);
+        assert!(!got.text.contains("polluted"), "{}: {:#}", case.name, got.body);
+        assert_eq!(alike(&got.body), alike(&expected.body), "{}", case.name);
+    }
+    assert!(writes > 20 && added > 150, "{writes} writes, {added} additions");
+}
+
+/// An answer without what is drawn by lot: ids, secrets and signatures by their kind alone.
+fn alike(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| (name.clone(), alike(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        Value::Array(items) => items.iter().map(alike).collect(),
+        Value::String(text) if text.starts_with("eyJ") => json!("a token"),
+        Value::String(text) => {
+            let drawn = |word: &str| word.len() >= 20 && word.bytes().any(|byte| byte.is_ascii_digit());
+            let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '.');
+            let parts: Vec<&str> = words.map(|word| if drawn(word) { "?" } else { word }).collect();
+            json!(parts.join(" "))
+        }
+        other => other.clone(),
+    }
+}
+
 // ---- 10: a recycled or re-created id inherits old rights.
 
 #[tokio::test]
