@@ -81,7 +81,7 @@ impl App {
     pub async fn open_picture(&self, id: FileId, size: Option<u32>) -> Result<Served, AppError> {
         self.must_be_fresh()?;
         if size.is_some_and(|size| !SQUARES.contains(&size) && size != BANNER) {
-            return Err(AppError::invalid("size", "size is 64, 128, 256 or 512"));
+            return Err(AppError::invalid("size", "size is 64, 128, 256 or 512, or 1600 of a banner"));
         }
         let none = || AppError::NotFound("picture");
         let mut read = self.store.read().await?;
