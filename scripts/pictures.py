@@ -116,7 +116,7 @@ def hallpass_serve() -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    with tempfile.TemporaryDirectory() as data:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as data:
         process = subprocess.Popen(
             [BINARY, "serve", "--data-dir", data, "--port", str(port)], stderr=subprocess.PIPE, text=True
         )
@@ -151,7 +151,7 @@ def take(browser: Chromium, url: str, pages: list[tuple[str, str]], folder: Path
 def main() -> int:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as profile:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         browser = Chromium(profile)
         with hallpass_dev("--seed", "1") as hallpass:
             wrong = take(browser, hallpass.url, DEV_PAGES, folder)
