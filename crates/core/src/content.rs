@@ -56,7 +56,7 @@ pub fn check(text: &str) -> Result<(), InvalidContent> {
             return Err(InvalidContent::Nul);
         }
         chars += 1;
-        visible |= !c.is_whitespace() && !is_invisible(c) && !c.is_control();
+        visible |= is_seen(c);
     }
     if chars > MAX_CONTENT_CHARS {
         return Err(InvalidContent::TooLong);
@@ -88,6 +88,15 @@ pub fn obey(rules: &ChannelRules, text: &str, has_attachments: bool) -> Result<(
 /// The form in which rules see a text.
 fn fold(text: &str) -> String {
     text.nfkc().filter(|c| !is_invisible(*c)).flat_map(char::to_lowercase).collect()
+}
+
+/// Whether there is nothing to see of a text.
+pub fn is_blank(text: &str) -> bool {
+    !text.chars().any(is_seen)
+}
+
+fn is_seen(c: char) -> bool {
+    !c.is_whitespace() && !is_invisible(c) && !c.is_control()
 }
 
 /// Characters that take no room: zero-width, joiners, direction marks, soft hyphen, variation

@@ -17,6 +17,7 @@ pub(crate) use query::Query;
 
 use std::str::FromStr;
 
+use hallpass_core::content;
 use hallpass_core::id::CompanyId;
 
 use crate::error::{ApiError, Code};
@@ -64,7 +65,7 @@ pub(crate) fn company(
 
 /// A text of at most `max` characters, not blank.
 pub(crate) fn text(param: &str, text: &str, max: usize) -> Result<String, ApiError> {
-    if text.trim().is_empty() {
+    if content::is_blank(text) {
         return Err(ApiError::unprocessable("blank", param, format!("{param} must not be blank")));
     }
     bounded(param, text, max)

@@ -195,7 +195,9 @@ async fn whom_a_direct_message_may_be_begun_with() {
     begin(&as_ann, &many).await.refused(422, "too_many_members");
     let elsewhere = json!({ "with_user_ids": [ben], "company_id": rival.id });
     as_ann.post("/dm_channels", elsewhere).await.refused(404, "not_found");
-    for (name, code) in [(String::new(), "blank"), ("x".repeat(256), "too_long")] {
+    for (name, code) in
+        [(String::new(), "blank"), (" \u{200b}\u{202e} ".to_owned(), "blank"), ("x".repeat(256), "too_long")]
+    {
         let body = json!({ "with_user_ids": [ben], "custom_name": name });
         as_ann.post("/dm_channels", body).await.refused(422, code);
     }
