@@ -184,9 +184,10 @@ impl Plan {
         self.fetch_stretch(app, key, list).await
     }
 
-    /// Walks with `list`, which may stop short, and makes the page. The walk begins with the cursor's own item, which lies
-    /// beyond the page, and goes on to one item more than the page holds. Only where the cursor's item
-    /// is gone is there a second walk, to see whether anything else is beyond.
+    /// Walks with `list`, which may stop short, and makes the page. The walk begins with the cursor's own
+    /// item, which lies beyond the page, and goes on to one item more than the page holds; from where it
+    /// stopped short, if it has found nothing for the page. Only where the cursor's item is gone is there
+    /// another walk, to see whether anything else is beyond.
     pub(crate) async fn fetch_stretch<T, Found>(
         self,
         app: &App,

@@ -165,6 +165,40 @@ async fn who_left_or_was_removed_begins_anew_and_is_never_put_back() {
 }
 
 #[tokio::test]
+async fn whoever_stayed_begins_anew_with_whoever_left() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let (ann, as_ann) = acme.member("ann").await;
+    let (ben, as_ben) = acme.member("ben").await;
+    let old = dm(&as_ann, &[&ben]).await;
+    assert_eq!(dm(&as_ben, &[&ann]).await, old);
+    as_ben.delete(&seat(&as_ben, &old, &ben).await).await.ok();
+    let new = dm(&as_ann, &[&ben]).await;
+    assert_ne!(new, old, "what is said in the old one would not reach them");
+    as_ann.say(&new, "are you there?").await.ok();
+    assert_eq!(
+        as_ben.get(&format!("/messages?channel_id={new}")).await.ok()["data"][0]["content"],
+        "are you there?"
+    );
+}
+
+#[tokio::test]
+async fn the_owner_stays_in_what_keys_began() {
+    let server = TestServer::start().await;
+    let acme = server.company("acme").await;
+    let ben = acme.user("ben").await;
+    let key = acme.as_key();
+    let owner = server.actor(acme.token(&acme.owner.to_string()).await);
+    let id = dm(&key, &[&ben]).await;
+    let of_owner = seat(&key, &id, &acme.owner.to_string()).await;
+    for who in [&owner, &key] {
+        who.delete(&of_owner).await.refused(422, "owner_stays");
+    }
+    key.say(&id, "still here").await.ok();
+    key.delete(&format!("/dm_channels/{id}")).await.ok();
+}
+
+#[tokio::test]
 async fn whom_a_direct_message_may_be_begun_with() {
     let server = TestServer::start().await;
     let (acme, rival) = (server.company("acme").await, server.company("rival").await);
