@@ -1,6 +1,7 @@
 //! What tests are made of: a server in the process, actors, a contract to hold every answer against,
 //! a real PostgreSQL.
 
+mod captured;
 pub mod clock;
 pub mod contract;
 pub mod files;
@@ -11,6 +12,7 @@ pub mod server;
 
 /// What requests made by hand are made of.
 pub use axum::{body::Body, http};
+pub use captured::Captured;
 pub use clock::{FixedClock, SeededEntropy};
 pub use server::{
     Actor, Answer, CHAT_SCOPES, Engine, PUBLIC_URL, Setup, TestCompany, TestServer, poll, webhook_parts,

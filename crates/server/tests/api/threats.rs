@@ -1,11 +1,9 @@
 //! The flaws that peers shipped, each proved absent: one test or more per row of the list, named by it.
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 
 use hallpass_core::role::Role;
-use hallpass_testkit::{Answer, CHAT_SCOPES, Setup, TestServer};
+use hallpass_testkit::{Answer, CHAT_SCOPES, Captured, Setup, TestServer};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -646,19 +644,6 @@ async fn threat_14_a_token_signed_with_a_key_of_the_attackers_is_refused() {
 
 // ---- 15: secrets through cookies, URLs, referrers, logs.
 
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn threat_15_planted_secrets_are_in_no_log_error_url_header_or_debug_output() {
     let captured = Captured::default();
@@ -743,7 +728,7 @@ async fn threat_15_planted_secrets_are_in_no_log_error_url_header_or_debug_outpu
     // A fault of the server's own, with the database's words in the log.
     hear(server.actor(&acme.key).get("/users").await);
     drop(guard);
-    let log = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    let log = captured.text();
     assert!(log.contains("the ear is open"), "nothing was captured");
     let debug = {
         let caller = server.app.authenticate(&acme.key).await.unwrap();

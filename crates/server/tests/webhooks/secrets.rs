@@ -1,11 +1,9 @@
 //! Signatures and what makes them.
 
 use std::collections::HashSet;
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 
 use hallpass_app::webhooks::WebhookSecret;
-use hallpass_testkit::TestServer;
+use hallpass_testkit::{Captured, TestServer};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -118,19 +116,6 @@ async fn secrets_are_shown_once_and_rest_sealed() {
     assert_eq!(all["data"].as_array().unwrap().len(), 2);
 }
 
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Threat 15 for webhooks: what signs, what is signed, and what a URL carries.
 #[tokio::test]
 async fn threat_15_secrets_and_signatures_are_in_no_log_error_delivery_log_or_debug_output() {
@@ -200,7 +185,7 @@ async fn threat_15_secrets_and_signatures_are_in_no_log_error_delivery_log_or_de
     heard.push(format!("{secret:?} {:?}", secret.signer()));
     drop(guard);
 
-    let lines = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    let lines = captured.text();
     assert!(lines.contains("a webhook was switched off"), "nothing was captured");
     let signatures: HashSet<String> = receiver
         .got()
