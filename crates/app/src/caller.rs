@@ -294,9 +294,11 @@ impl App {
         let invalid = AppError::Unauthenticated(Unauthenticated::Invalid);
         // Typos and truncations end here, before any look-up.
         let Ok(parsed) = KeySecret::parse(bearer) else { return Err(invalid) };
-        // A client secret opens the token endpoint, and nothing here.
-        if parsed.realm == KeyRealm::Client || (parsed.realm == KeyRealm::Dev) != self.dev {
-            return Err(invalid);
+        match parsed.realm {
+            KeyRealm::Company | KeyRealm::App if !self.dev => {}
+            KeyRealm::Dev if self.dev => {}
+            // What opens the token endpoint or a browser's session opens nothing here.
+            _ => return Err(invalid),
         }
         let live = if let Some(live) = self.keys_by_hash.get(&parsed.hash) {
             live

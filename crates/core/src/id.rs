@@ -176,16 +176,24 @@ id! { /// Somebody's place in a direct message or support chat.
 FeedMemberId, "fmem_" }
 id! { /// An uploaded file.
 FileId, "file_" }
+id! { /// What a person let an app do: one family of refresh tokens (the `grant` of access tokens).
+GrantId, "grant_" }
+id! { /// A letter on its way to somebody's mailbox. Never on the wire.
+MailId, "mail_" }
 id! { /// A user's membership of a company.
 MemberId, "mber_" }
 id! { /// One chat message.
 MessageId, "post_" }
+id! { /// A passkey of a person.
+PasskeyId, "pkey_" }
 id! { /// A human who signs in. Never on the wire.
 PersonId, "person_" }
 id! { /// Somebody's reaction to a message, or vote in its poll.
 ReactionId, "reac_" }
 id! { /// A request, as named in error bodies and logs.
 RequestId, "req_" }
+id! { /// A person signed in on one browser or device (`sid`).
+SessionId, "sess_" }
 id! { /// A minted or issued token (`jti`).
 TokenId, "tok_" }
 id! { /// Who speaks in chat.

@@ -14,11 +14,14 @@ pub mod emoji;
 pub mod entity;
 pub mod file;
 pub mod id;
+pub mod locale;
+pub mod mail;
 pub mod reaction;
 pub mod redirect_uri;
 pub mod role;
 pub mod scope;
 pub mod search;
+pub mod session;
 pub mod statement;
 pub mod webhook;
 

@@ -12,6 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hallpass-oauth", &["hallpass-core", "hallpass-token"]),
     ("hallpass-store", &["hallpass-core"]),
     ("hallpass-fanout", &["hallpass-core"]),
+    ("hallpass-pages", &["hallpass-core"]),
     ("hallpass-outbound", &[]),
     ("hallpass-blobs", &["hallpass-core"]),
     (
@@ -20,13 +21,14 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hallpass-core",
             "hallpass-token",
             "hallpass-oauth",
+            "hallpass-pages",
             "hallpass-store",
             "hallpass-fanout",
             "hallpass-outbound",
             "hallpass-blobs",
         ],
     ),
-    ("hallpass-http", &["hallpass-core", "hallpass-app"]),
+    ("hallpass-http", &["hallpass-core", "hallpass-oauth", "hallpass-pages", "hallpass-app"]),
     (
         "hallpass",
         &[

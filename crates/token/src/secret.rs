@@ -1,4 +1,4 @@
-//! API-key secrets: `hpk_` + 43 characters + 6 characters, 53 in all.
+//! Secrets of our making, API keys first: `hpk_` + 43 characters + 6 characters, 53 in all.
 //!
 //! The body is 256 random bits in base 62 (digits, capitals, small letters: a double click selects
 //! all of it); the last six characters are the CRC-32 of everything before them, in base 62. The
@@ -37,6 +37,10 @@ pub enum KeyRealm {
     Dev,
     /// An OAuth client's, `hpc_`: for the token endpoint, never a bearer credential.
     Client,
+    /// An authorization code, `hpo_`: for the token endpoint, once.
+    Code,
+    /// A session of a signed-in person, `hps_`: in a cookie only.
+    Session,
 }
 
 impl KeyRealm {
@@ -47,6 +51,8 @@ impl KeyRealm {
             Self::App => "hpa_",
             Self::Dev => "hpd_",
             Self::Client => "hpc_",
+            Self::Code => "hpo_",
+            Self::Session => "hps_",
         }
     }
 
@@ -56,6 +62,8 @@ impl KeyRealm {
             b"hpa_" => Some(Self::App),
             b"hpd_" => Some(Self::Dev),
             b"hpc_" => Some(Self::Client),
+            b"hpo_" => Some(Self::Code),
+            b"hps_" => Some(Self::Session),
             _ => None,
         }
     }
@@ -256,7 +264,14 @@ mod tests {
     use super::*;
     use crate::testing::{SeededEntropy, all_values, alterations};
 
-    const REALMS: [KeyRealm; 3] = [KeyRealm::Company, KeyRealm::App, KeyRealm::Dev];
+    const REALMS: [KeyRealm; 6] = [
+        KeyRealm::Company,
+        KeyRealm::App,
+        KeyRealm::Dev,
+        KeyRealm::Client,
+        KeyRealm::Code,
+        KeyRealm::Session,
+    ];
 
     struct Fixed([u8; 32]);
     impl Entropy for Fixed {
@@ -323,7 +338,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_generated_parses_to_its_realm_and_hash(bits: [u8; 32], realm in 0_usize..3) {
+        fn what_is_generated_parses_to_its_realm_and_hash(bits: [u8; 32], realm in 0_usize..REALMS.len()) {
             let secret = KeySecret::generate(REALMS[realm], &Fixed(bits));
             let text = secret.expose();
             prop_assert_eq!(text.len(), SECRET_LEN);
