@@ -3,7 +3,7 @@
 use hallpass_core::id::{CompanyId, TokenId, UserId};
 use hallpass_core::role::INHERITABLE;
 use hallpass_core::scope::{Scope, ScopeSet};
-use hallpass_token::{AccessClaims, ClientId, TokenKind};
+use hallpass_token::{AccessClaims, ClientId, Subject, TokenKind};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -95,7 +95,7 @@ impl App {
             iss: Arc::clone(&self.issuer),
             aud: Arc::clone(&self.issuer),
             kind: TokenKind::Minted,
-            sub: user_id,
+            sub: Subject::User(user_id),
             company_id: Some(company_id),
             client_id: ClientId::Key(key.id),
             scope,

@@ -24,8 +24,9 @@ use hallpass_store::{AppFilter, AppPatch, CompanyApp, Key, NewApiKey, NewApp, St
 use hallpass_token::{KeyRealm, KeySecret};
 use jiff::Timestamp;
 
+use crate::access_tokens::listed;
 use crate::api_keys::{CreatedApiKey, MAX_LIVE_KEYS};
-use crate::caller::{Caller, rights_throughout};
+use crate::caller::{Caller, rights_within};
 use crate::error::AppError;
 use crate::files::{Shape, use_picture};
 use crate::idempotency::secret_is_gone;
@@ -141,7 +142,7 @@ impl App {
         let realm = if self.dev { KeyRealm::Dev } else { KeyRealm::App };
         let secret = KeySecret::generate(realm, &*self.entropy);
         let app = blank(AppId::from_bits(self.bits(ticket)), &company, ask, at);
-        let held = rights_throughout(&*self.key_of(caller).await?, &company);
+        let held = self.held_throughout(caller, &company).await?;
         let key = ApiKey {
             id: ApiKeyId::generate(at, &*self.entropy),
             company: company.id,
@@ -298,9 +299,11 @@ impl App {
     /// Replaces an app's client secret; the old one ends at once. (extension)
     ///
     /// # Errors
-    /// [`AppError::NotFound`] out of reach, [`AppError::MissingScopes`].
+    /// [`AppError::NotFound`] out of reach, [`AppError::MissingScopes`]; [`AppError::Forbidden`] if the
+    /// app's own key may do what the caller may not: the secret gives tokens of that key's rights.
     pub async fn rotate_client_secret(&self, caller: &Caller, id: AppId) -> Result<KeySecret, AppError> {
         self.permit_app(caller, id).await?;
+        self.must_hold_the_apps_rights(caller, id).await?;
         let secret = KeySecret::generate(KeyRealm::Client, &*self.entropy);
         let n = self
             .store
@@ -315,6 +318,22 @@ impl App {
             .await?;
         self.settle(n).await?;
         Ok(secret)
+    }
+
+    async fn must_hold_the_apps_rights(&self, caller: &Caller, id: AppId) -> Result<(), AppError> {
+        let Some(key) = self.key_of_app(id).await? else { return Ok(()) };
+        let company = self.company(key.company).await?.ok_or(AppError::NotFound("app"))?;
+        let held = self.held_throughout(caller, &company).await?;
+        held.narrow(&rights_within(&key, &company)).map(drop).map_err(|lacking| {
+            let few: ScopeSet = lacking.iter().take(5).collect();
+            AppError::Forbidden {
+                code: "app_above_own",
+                message: format!(
+                    "the app's own key may do what this credential may not, such as {}",
+                    listed(&few)
+                ),
+            }
+        })
     }
 
     /// Whether the caller may manage an app. Absent, another tenant's, or the built-in one: the same

@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use hallpass_core::authority::Change;
 use hallpass_core::decision::{Action, Actor, Facts, Permit, Place, Standing, decide};
 use hallpass_core::entity::{ApiKey, Company, KeyHolder, User};
-use hallpass_core::id::{ApiKeyId, CompanyId, UserId};
-use hallpass_core::role;
+use hallpass_core::id::{ApiKeyId, AppId, CompanyId, UserId};
+use hallpass_core::role::{self, Role};
 use hallpass_core::scope::{Scope, ScopeSet};
+use hallpass_core::statement::KeyRights;
 use hallpass_core::statement::Parts;
-use hallpass_token::{AccessClaims, ClientId, KeyRealm, KeySecret, SecretHash, TokenError};
+use hallpass_token::{AccessClaims, ClientId, KeyRealm, KeySecret, SecretHash, Subject, TokenError};
 use jiff::Timestamp;
 
 use crate::App;
@@ -31,14 +32,17 @@ pub enum Caller {
 
 /// A key that was live when it was loaded, and what is noted of its use.
 pub struct LiveKey {
-    /// The key.
+    /// The key; with less than its rights, where a token speaks by it.
     pub key: ApiKey,
+    /// The token by which an app speaks for itself.
+    token: Option<Arc<VerifiedToken>>,
     noted_minute: AtomicI64,
 }
 
 /// A user's token that verified and was not revoked.
 #[derive(Clone)]
 pub struct UserCaller {
+    user: UserId,
     token: Arc<VerifiedToken>,
 }
 
@@ -46,10 +50,22 @@ pub struct UserCaller {
 pub(crate) struct VerifiedToken {
     claims: AccessClaims,
     expires_at: Timestamp,
-    company: CompanyId,
-    key: ApiKeyId,
+    /// The company it is good in, or that of its app where it is bound to none.
+    home: CompanyId,
+    by: IssuedBy,
     subjects: Vec<Change>,
     checked_rev: AtomicU64,
+}
+
+/// Whose doing a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IssuedBy {
+    /// A key minted it.
+    Key(ApiKeyId),
+    /// A user consented to this app.
+    Consent(AppId),
+    /// This app showed its secret, and speaks for itself by what this key of it may do.
+    ClientSecret(AppId, ApiKeyId),
 }
 
 /// Verified tokens by the hash of their text, until they expire.
@@ -76,19 +92,40 @@ impl TokenCache {
     }
 }
 
+impl LiveKey {
+    /// A key as far as a token of its app goes.
+    fn by_token(key: &ApiKey, token: Arc<VerifiedToken>) -> Self {
+        let rights = key.rights.narrowed(&token.claims.scope);
+        Self { key: ApiKey { rights, ..key.clone() }, token: Some(token), noted_minute: AtomicI64::new(0) }
+    }
+}
+
 impl VerifiedToken {
-    fn subjects(claims: &AccessClaims, company: &Company, key: &ApiKey, kid: String) -> Vec<Change> {
-        let speakers = [Some(company.id), Some(key.company), company.parent];
+    /// What ends it, `home` being its company, `issuer` that of its key or app.
+    fn subjects(
+        claims: &AccessClaims,
+        home: &Company,
+        issuer: CompanyId,
+        by: IssuedBy,
+        kid: String,
+    ) -> Vec<Change> {
+        let speakers = [Some(home.id), Some(issuer), home.parent];
         let mut subjects: Vec<Change> =
             speakers.into_iter().flatten().map(|company| Change::Token(company, claims.jti)).collect();
-        let company = company.id;
-        subjects.extend([
-            Change::User(claims.sub),
-            Change::Standing(company, claims.sub),
-            Change::Company(company),
-            Change::Key(key.id),
-            Change::SigningKey(kid),
-        ]);
+        subjects.push(Change::SigningKey(kid));
+        match by {
+            IssuedBy::Key(key) => subjects.push(Change::Key(key)),
+            IssuedBy::Consent(app) => subjects.push(Change::App(app)),
+            IssuedBy::ClientSecret(app, key) => subjects.extend([Change::App(app), Change::Key(key)]),
+        }
+        if let Some(user) = claims.sub.user() {
+            subjects.push(Change::User(user));
+        }
+        // What is bound to no company does not end with one: where it is used decides.
+        if let Some(company) = claims.company_id {
+            subjects.push(Change::Company(company));
+            subjects.extend(claims.sub.user().map(|user| Change::Standing(company, user)));
+        }
         subjects.extend(claims.sid.clone().map(Change::Session));
         subjects.extend(claims.grant.clone().map(Change::Grant));
         subjects
@@ -112,15 +149,23 @@ impl VerifiedToken {
 impl UserCaller {
     /// Who speaks.
     pub fn user(&self) -> UserId {
-        self.token.claims.sub
+        self.user
     }
-    /// The company the token is for.
+    /// The company the token is for; where it is bound to none, its app's.
     pub fn company(&self) -> CompanyId {
-        self.token.company
+        self.token.home
     }
-    /// The key that minted it.
-    pub(crate) fn key(&self) -> ApiKeyId {
-        self.token.key
+    /// Whose doing the token is.
+    pub(crate) fn issued_by(&self) -> IssuedBy {
+        self.token.by
+    }
+    /// What it says.
+    pub(crate) fn claims(&self) -> &AccessClaims {
+        &self.token.claims
+    }
+    /// Whether it says that it is good in `company`. Whether its app is there, the decision asks.
+    fn is_for(&self, company: CompanyId) -> bool {
+        self.token.claims.company_id.is_none_or(|bound| bound == company)
     }
     /// The scopes written in it.
     pub fn scopes(&self) -> ScopeSet {
@@ -203,20 +248,33 @@ impl App {
         if token.is_killed(&self.authority) {
             return Err(AppError::Unauthenticated(Unauthenticated::Revoked));
         }
-        self.must_stand(&token, now).await?;
-        Ok(Caller::User(UserCaller { token }))
+        let key = self.must_stand(&token, now).await?;
+        match (token.claims.sub, key) {
+            (Subject::User(user), _) => Ok(Caller::User(UserCaller { user, token })),
+            (Subject::App(_), Some(key)) => Ok(Caller::Key(Arc::new(LiveKey::by_token(&key, token)))),
+            (Subject::App(_), None) => Err(AppError::Unauthenticated(Unauthenticated::Revoked)),
+        }
     }
 
-    /// Looks at the chain behind a token, as it is now.
-    async fn must_stand(&self, token: &VerifiedToken, now: Timestamp) -> Result<(), AppError> {
-        let revoked = AppError::Unauthenticated(Unauthenticated::Revoked);
-        match self.api_key(token.key).await? {
-            Some(key) if is_live(&key, now) => {}
-            _ => return Err(revoked),
-        }
-        match self.user(token.claims.sub).await? {
-            Some(user) if !user.deactivated => Ok(()),
-            _ => Err(revoked),
+    /// Looks at the chain behind a token, as it is now; the key in it, if there is one.
+    async fn must_stand(
+        &self,
+        token: &VerifiedToken,
+        now: Timestamp,
+    ) -> Result<Option<Arc<ApiKey>>, AppError> {
+        let revoked = || AppError::Unauthenticated(Unauthenticated::Revoked);
+        let key = match token.by {
+            IssuedBy::Key(key) | IssuedBy::ClientSecret(_, key) => match self.api_key(key).await? {
+                Some(key) if is_live(&key, now) => Some(key),
+                _ => return Err(revoked()),
+            },
+            // What it does in a company, the decision looks at.
+            IssuedBy::Consent(_) => None,
+        };
+        let Some(user) = token.claims.sub.user() else { return Ok(key) };
+        match self.user(user).await? {
+            Some(user) if !user.deactivated => Ok(key),
+            _ => Err(revoked()),
         }
     }
 
@@ -235,10 +293,14 @@ impl App {
                 Ok(caller.clone())
             }
             Caller::Key(live) => {
+                self.must_live(caller)?;
                 let key =
                     self.api_key(live.key.id).await?.filter(|key| is_live(key, now)).ok_or_else(revoked)?;
+                if let Some(token) = &live.token {
+                    return Ok(Caller::Key(Arc::new(LiveKey::by_token(&key, Arc::clone(token)))));
+                }
                 let noted_minute = AtomicI64::new(live.noted_minute.load(Ordering::Relaxed));
-                Ok(Caller::Key(Arc::new(LiveKey { key: (*key).clone(), noted_minute })))
+                Ok(Caller::Key(Arc::new(LiveKey { key: (*key).clone(), token: None, noted_minute })))
             }
         }
     }
@@ -247,7 +309,10 @@ impl App {
     pub(crate) fn must_live(&self, caller: &Caller) -> Result<(), AppError> {
         let killed = match caller {
             // A key does not come back from being revoked.
-            Caller::Key(live) => self.authority.kills(&Change::Key(live.key.id)),
+            Caller::Key(live) => {
+                self.authority.kills(&Change::Key(live.key.id))
+                    || live.token.as_ref().is_some_and(|token| token.is_killed(&self.authority))
+            }
             Caller::User(user) => user.token.is_killed(&self.authority),
         };
         if killed { Err(AppError::Unauthenticated(Unauthenticated::Revoked)) } else { Ok(()) }
@@ -271,23 +336,42 @@ impl App {
             })
         })?;
         let invalid = || AppError::Unauthenticated(Unauthenticated::Invalid);
-        let company = claims.company_id.ok_or_else(invalid)?;
-        let ClientId::Key(key) = claims.client_id else { return Err(invalid()) };
         // Issued by a node that had read further than this one: wait until we have, too.
         if claims.rev > rev {
             self.authority.refresh().await?;
         }
-        let revoked = AppError::Unauthenticated(Unauthenticated::Revoked);
-        let Some(minter) = self.api_key(key).await? else { return Err(revoked) };
+        let revoked = || AppError::Unauthenticated(Unauthenticated::Revoked);
+        let (by, issuer) = self.issuer_of(&claims).await?.ok_or_else(revoked)?;
         let kid = hallpass_token::peek_kid(bearer).map_err(|_| invalid())?;
-        let Some(record) = self.company(company).await? else { return Err(revoked) };
-        let subjects = VerifiedToken::subjects(&claims, &record, &minter, kid);
+        let home = claims.company_id.unwrap_or(issuer);
+        let record = self.company(home).await?.ok_or_else(revoked)?;
+        let subjects = VerifiedToken::subjects(&claims, &record, issuer, by, kid);
         if self.authority.killed(claims.rev, &subjects) {
-            return Err(revoked);
+            return Err(revoked());
         }
         let expires_at = Timestamp::from_second(claims.exp).map_err(|_| invalid())?;
         let checked_rev = AtomicU64::new(rev);
-        Ok(VerifiedToken { claims, expires_at, company, key, subjects, checked_rev })
+        Ok(VerifiedToken { claims, expires_at, home, by, subjects, checked_rev })
+    }
+
+    /// Whose doing a token is, and that one's company; none if it is gone.
+    async fn issuer_of(&self, claims: &AccessClaims) -> Result<Option<(IssuedBy, CompanyId)>, AppError> {
+        let app = match claims.client_id {
+            ClientId::Key(key) => {
+                return Ok(self.api_key(key).await?.map(|minter| (IssuedBy::Key(key), minter.company)));
+            }
+            ClientId::App(app) => app,
+        };
+        let Some(owner) = self.client(app).await?.and_then(|client| client.company) else {
+            return Ok(None);
+        };
+        Ok(match claims.sub {
+            Subject::User(_) => Some((IssuedBy::Consent(app), owner)),
+            Subject::App(_) => {
+                let key = self.key_of_app(app).await?;
+                key.map(|key| (IssuedBy::ClientSecret(app, key.id), owner))
+            }
+        })
     }
 
     async fn authenticate_key(&self, bearer: &str, rev: u64) -> Result<Arc<LiveKey>, AppError> {
@@ -306,7 +390,7 @@ impl App {
             let found = self.store.read().await?.find_api_key_by_hash(&parsed.hash.0).await?;
             let Some(key) = found else { return Err(invalid) };
             let change = Change::Key(key.id);
-            let live = Arc::new(LiveKey { key, noted_minute: AtomicI64::new(0) });
+            let live = Arc::new(LiveKey { key, token: None, noted_minute: AtomicI64::new(0) });
             self.keys_by_hash.put(parsed.hash, Arc::clone(&live), rev, [&change; 3]);
             live
         };
@@ -357,22 +441,25 @@ impl App {
         let place = place.map(|(place, _)| place);
         let nothing = Facts { reaches: false, credential: ScopeSet::EMPTY, actor: Actor::Key, place };
         let Some(record) = self.company(company).await? else { return Ok(nothing) };
-        let (key, actor) = match caller {
-            Caller::Key(live) => (None, Some((&live.key, Actor::Key))),
-            Caller::User(user) if user.company() == company => {
-                let standing = self.standing(company, user.user()).await?;
-                let actor = Actor::User { token: user.scopes(), standing };
-                (self.api_key(user.key()).await?.map(|key| (key, actor)), None)
+        let user = match caller {
+            Caller::Key(live) => {
+                let reaches = self.reaches(&live.key, &record).await?;
+                let credential = if reaches { rights_on(&live.key, &record, inner) } else { ScopeSet::EMPTY };
+                return Ok(Facts { reaches, credential, actor: Actor::Key, place });
             }
+            Caller::User(user) if user.is_for(company) => user,
             Caller::User(_) => return Ok(nothing),
         };
-        let (key, actor) = match (&key, actor) {
-            (Some((key, actor)), None) => (&**key, *actor),
-            (None, Some((key, actor))) => (key, actor),
-            _ => return Ok(nothing),
+        let standing = self.standing(company, user.user()).await?;
+        let actor = Actor::User { token: user.scopes(), standing };
+        let (reaches, credential) = match user.issued_by() {
+            IssuedBy::Key(key) | IssuedBy::ClientSecret(_, key) => {
+                let Some(key) = self.api_key(key).await? else { return Ok(nothing) };
+                (self.reaches(&key, &record).await?, rights_on(&key, &record, inner))
+            }
+            IssuedBy::Consent(app) => (self.is_app_in(app, company).await?, consented()),
         };
-        let reaches = self.reaches(key, &record).await?;
-        let credential = if reaches { rights_on(key, &record, inner) } else { ScopeSet::EMPTY };
+        let credential = if reaches { credential } else { ScopeSet::EMPTY };
         Ok(Facts { reaches, credential, actor, place })
     }
 
@@ -429,13 +516,65 @@ impl App {
         Ok(Some(user))
     }
 
-    /// The key that speaks, or that minted the token.
+    /// The key that speaks, or that minted the token; of a token that a user consented to, what its app may
+    /// do for them, in the form of a key.
     pub(crate) async fn key_of(&self, caller: &Caller) -> Result<Arc<ApiKey>, AppError> {
-        let id = match caller {
-            Caller::Key(live) => live.key.id,
-            Caller::User(user) => user.key(),
+        let revoked = || AppError::Unauthenticated(Unauthenticated::Revoked);
+        let user = match caller {
+            Caller::Key(live) => return Ok(Arc::new(live.key.clone())),
+            Caller::User(user) => user,
         };
-        self.api_key(id).await?.ok_or(AppError::Unauthenticated(Unauthenticated::Revoked))
+        match user.issued_by() {
+            IssuedBy::Key(key) | IssuedBy::ClientSecret(_, key) => {
+                self.api_key(key).await?.ok_or_else(revoked)
+            }
+            IssuedBy::Consent(app) => Ok(Arc::new(ApiKey {
+                id: ApiKeyId::from_bits(app.bits()),
+                company: user.company(),
+                app: Some(app),
+                rights: KeyRights::Role(Role::Owner),
+                name: None,
+                hint: String::new(),
+                created_at: Timestamp::UNIX_EPOCH,
+                last_used_at: None,
+                expires_at: None,
+                revoked_at: None,
+            })),
+        }
+    }
+
+    /// What a caller may do on a company and everything within it: the bound of what it hands on.
+    pub(crate) async fn held_throughout(
+        &self,
+        caller: &Caller,
+        company: &Company,
+    ) -> Result<ScopeSet, AppError> {
+        let credential = rights_throughout(&*self.key_of(caller).await?, company);
+        match caller {
+            Caller::Key(_) => Ok(credential),
+            Caller::User(user) => {
+                let standing = self.standing(company.id, user.user()).await?;
+                Ok(credential.and(&user.scopes()).and(&standing.scopes()))
+            }
+        }
+    }
+
+    /// The id of the key that speaks, or that minted the token; none where a user consented.
+    pub(crate) fn key_id_of(caller: &Caller) -> Option<ApiKeyId> {
+        match caller {
+            Caller::Key(live) => Some(live.key.id),
+            Caller::User(user) => match user.issued_by() {
+                IssuedBy::Key(key) | IssuedBy::ClientSecret(_, key) => Some(key),
+                IssuedBy::Consent(_) => None,
+            },
+        }
+    }
+
+    /// Whether a company owns or installed an app: where its users' tokens are good.
+    pub(crate) async fn is_app_in(&self, app: AppId, company: CompanyId) -> Result<bool, AppError> {
+        let owner = self.client(app).await?.and_then(|client| client.company);
+        // Installed ones are rare; asked of the store each time.
+        Ok(owner == Some(company) || self.store.read().await?.is_app_installed(app, company).await?)
     }
 
     /// An API key by id, by cache.
@@ -450,6 +589,11 @@ impl App {
         self.keys.put(id, Arc::clone(&key), rev, [&Change::Key(id); 3]);
         Ok(Some(key))
     }
+}
+
+/// What an app may do for a user who consented, before token, role and place bound it.
+fn consented() -> ScopeSet {
+    Role::Owner.scopes().minus(&role::not_for_apps())
 }
 
 /// Whether a key works at `now`.

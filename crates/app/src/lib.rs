@@ -24,17 +24,20 @@ pub mod keyring;
 mod limits;
 pub mod members;
 pub mod messages;
+pub mod oauth;
 mod page;
 mod people;
 mod profiles;
 pub mod reactions;
 pub mod revocation;
 pub mod search;
+pub mod sessions;
 pub mod support_chats;
 pub mod team;
 pub mod users;
 pub mod webhooks;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,7 +45,9 @@ use hallpass_core::authority::Change;
 use hallpass_core::clock::draw;
 use hallpass_core::decision::Standing;
 use hallpass_core::entity::{ApiKey, Channel, Company, Feed, User};
-use hallpass_core::id::{ApiKeyId, AppId, ChatFeedId, CompanyId, ExperienceId, FeedId, UserId};
+use hallpass_core::id::{
+    ApiKeyId, AppId, ChatFeedId, CompanyId, ExperienceId, FeedId, GrantId, SessionId, UserId,
+};
 use hallpass_core::{Clock, Entropy};
 pub use hallpass_store::{
     AppFilter, AppPatch, ChannelPatch, CompanyPatch, ExperiencePatch, MemberFilter, MemberOrder, TeamFilter,
@@ -64,6 +69,7 @@ use cache::Cache;
 use files::FileStorage;
 use keyring::{Keyring, KeyringParts};
 use messages::lane::Lanes;
+use oauth::{OAuth, OAuthPolicy};
 use webhooks::Dispatcher;
 
 /// The longest life of a minted token.
@@ -97,6 +103,8 @@ pub struct AppParts {
     pub webhooks: webhooks::WebhookParts,
     /// Where files go.
     pub files: FileStorage,
+    /// How signing in behaves.
+    pub oauth: OAuthPolicy,
 }
 
 /// The application. Cheap to clone.
@@ -142,6 +150,10 @@ pub struct Inner {
     pub(crate) seated: Cache<FeedId, Arc<Feed>>,
     pub(crate) access: Cache<(ExperienceId, UserId), ()>,
     pub(crate) files: files::Files,
+    pub(crate) oauth: OAuth,
+    pub(crate) clients: Cache<AppId, Arc<oauth::Client>>,
+    pub(crate) grants: Cache<GrantId, Arc<oauth::GrantFacts>>,
+    pub(crate) used_sessions: parking_lot::Mutex<ahash::AHashMap<SessionId, (Timestamp, IpAddr)>>,
     pub(crate) used_keys: parking_lot::Mutex<ahash::AHashMap<ApiKeyId, Timestamp>>,
 }
 
@@ -216,6 +228,10 @@ impl App {
             seated: Cache::new(&authority, 50_000),
             access: Cache::new(&authority, 100_000),
             files: files::Files::new(parts.files, &parts.master, &issuer),
+            oauth: OAuth::new(parts.oauth, &parts.master),
+            clients: Cache::new(&authority, 10_000),
+            grants: Cache::new(&authority, 100_000),
+            used_sessions: parking_lot::Mutex::default(),
             used_keys: parking_lot::Mutex::default(),
             store: parts.store,
             clock: parts.clock,
@@ -266,6 +282,7 @@ impl App {
                 })
             })
             .await?;
+        self.write_used_sessions().await?;
         self.sweep_reactions().await?;
         let pruned = self.store.read().await?.authority_head().await?.pruned;
         self.authority.forget_kills(pruned);

@@ -7,7 +7,7 @@ use hallpass_core::authority::Change;
 use hallpass_core::id::{ApiKeyId, CompanyId, TokenId, UserId};
 use hallpass_core::webhook::EventType;
 use hallpass_store::Tx;
-use hallpass_token::TokenError;
+use hallpass_token::{ClientId, TokenError};
 use jiff::Timestamp;
 
 use crate::caller::Caller;
@@ -112,13 +112,21 @@ impl App {
             Err(TokenError::Expired { .. }) => return Ok(()),
             Err(_) => return Err(AppError::invalid("token", "token is not one of ours")),
         };
-        let company = claims.company_id.ok_or(AppError::NotFound("token"))?;
+        let absent = || AppError::NotFound("token");
+        let company = match (claims.company_id, claims.client_id) {
+            (Some(company), _) => company,
+            // Bound to no company: its app's speaks of it.
+            (None, ClientId::App(app)) => {
+                self.client(app).await?.and_then(|client| client.company).ok_or_else(absent)?
+            }
+            (None, ClientId::Key(_)) => return Err(absent()),
+        };
         let reached = match caller {
             Caller::Key(live) => match self.company(company).await? {
                 Some(record) => self.reaches(&live.key, &record).await?,
                 None => false,
             },
-            Caller::User(own) => own.user() == claims.sub && own.company() == company,
+            Caller::User(own) => Some(own.user()) == claims.sub.user() && own.company() == company,
         };
         if !reached {
             return Err(AppError::NotFound("token"));

@@ -15,7 +15,7 @@ use hallpass_core::scope::ScopeSet;
 use hallpass_store::{Key, StoreError, TeamFilter};
 
 use crate::access_tokens::listed;
-use crate::caller::{Caller, rights_throughout};
+use crate::caller::Caller;
 use crate::error::AppError;
 use crate::page::{Direction, Page, PageAsk};
 use crate::{App, Ticket};
@@ -351,15 +351,7 @@ impl App {
     /// Refuses a role that may do what the caller may not. What every member may do anyway is nobody's
     /// to give.
     async fn must_hold(&self, caller: &Caller, company: &Arc<Company>, role: Role) -> Result<(), AppError> {
-        let key = self.key_of(caller).await?;
-        let credential = rights_throughout(&key, company);
-        let held: ScopeSet = match caller {
-            Caller::Key(_) => credential,
-            Caller::User(user) => {
-                let standing = self.standing(company.id, user.user()).await?;
-                credential.and(&user.scopes()).and(&standing.scopes())
-            }
-        };
+        let held = self.held_throughout(caller, company).await?;
         held.narrow(&role.scopes().minus(&MEMBER)).map(drop).map_err(|lacking| {
             let few: ScopeSet = lacking.iter().take(5).collect();
             AppError::Forbidden {

@@ -16,6 +16,7 @@ pub mod file;
 pub mod id;
 pub mod locale;
 pub mod mail;
+pub mod oauth;
 pub mod reaction;
 pub mod redirect_uri;
 pub mod role;

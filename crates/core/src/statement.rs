@@ -158,6 +158,24 @@ impl KeyRights {
         )
     }
 
+    /// The same, but nothing beyond `scopes`.
+    #[must_use]
+    pub fn narrowed(&self, scopes: &ScopeSet) -> Self {
+        let everywhere = || vec![Pattern("*".to_owned())];
+        let mut statements = match self {
+            Self::Role(role) => {
+                vec![Statement { actions: role.scopes(), grant: true, resources: everywhere() }]
+            }
+            Self::Statements(statements) => statements.clone(),
+        };
+        statements.push(Statement {
+            actions: ScopeSet::everything().minus(scopes),
+            grant: false,
+            resources: everywhere(),
+        });
+        Self::Statements(statements)
+    }
+
     /// Whether a denial of one of `actions` names a company by its id: then a platform's connected accounts
     /// are not alike.
     pub fn denies_a_company(&self, actions: &ScopeSet) -> bool {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use hallpass_app::files::FileStorage;
+use hallpass_app::oauth::OAuthPolicy;
 use hallpass_app::{App, AppParts, Limits};
 use hallpass_core::Entropy;
 use hallpass_http::HttpPolicy;
@@ -41,6 +42,7 @@ pub(crate) struct Opening {
     pub(crate) publish_ahead: SignedDuration,
     pub(crate) webhooks: WebhooksConfig,
     pub(crate) files: FileStorage,
+    pub(crate) oauth: OAuthPolicy,
 }
 
 /// Connects, and migrates.
@@ -70,6 +72,7 @@ pub(crate) async fn open_app(opening: Opening) -> anyhow::Result<App> {
         publish_ahead: opening.publish_ahead,
         webhooks: opening.webhooks.parts(opening.dev),
         files: opening.files,
+        oauth: opening.oauth,
     };
     App::open(parts).await.map_err(|error| {
         let (code, message) = admin_socket::describe(&error);

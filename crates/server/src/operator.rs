@@ -111,6 +111,7 @@ pub(crate) async fn open(config: &Config, folder: Option<&DataFolder>) -> anyhow
         limits: None,
         publish_ahead: config.tokens.publish_ahead(),
         webhooks: config.webhooks.clone(),
+        oauth: config.oauth.policy(),
         files: FileStorage::nowhere(),
     })
     .await

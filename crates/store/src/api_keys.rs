@@ -1,7 +1,7 @@
 //! API keys. The secret is stored as its SHA-256 only.
 
 use hallpass_core::entity::ApiKey;
-use hallpass_core::id::{ApiKeyId, CompanyId};
+use hallpass_core::id::{ApiKeyId, AppId, CompanyId};
 use jiff::Timestamp;
 
 use crate::conn::{Conn, Tx, on};
@@ -17,6 +17,9 @@ macro_rules! columns {
 
 const FIND: &str = concat!("SELECT ", columns!(), " FROM api_keys WHERE id = $1");
 const FIND_BY_HASH: &str = concat!("SELECT ", columns!(), " FROM api_keys WHERE secret_hash = $1");
+const FIND_OF_APP: &str = "SELECT id FROM api_keys
+     WHERE app_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
+     ORDER BY created_at, id LIMIT 1";
 const INSERT: &str = "INSERT INTO api_keys
      (id, company_id, app_id, secret_hash, hint, name, rights, created_at, expires_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
@@ -39,7 +42,8 @@ const LIST_UP: &str = concat!(
      ORDER BY created_at ASC, id ASC LIMIT $4"
 );
 
-pub(crate) const ALL: &[&str] = &[FIND, FIND_BY_HASH, INSERT, COUNT_LIVE, REVOKE, TOUCH, LIST_DOWN, LIST_UP];
+pub(crate) const ALL: &[&str] =
+    &[FIND, FIND_BY_HASH, FIND_OF_APP, INSERT, COUNT_LIVE, REVOKE, TOUCH, LIST_DOWN, LIST_UP];
 
 /// Keys of one company.
 pub type KeyPage = Vec<ApiKey>;
@@ -120,6 +124,15 @@ impl Conn {
     ) -> Result<i64, StoreError> {
         Ok(on!(self, c => sqlx::query_scalar(COUNT_LIVE)
             .bind(company.to_string()).bind(now.as_millisecond()).fetch_one(c).await)?)
+    }
+}
+
+impl Conn {
+    /// The first key of an app that lives at `now`.
+    pub async fn find_app_key(&mut self, app: AppId, now: Timestamp) -> Result<Option<ApiKeyId>, StoreError> {
+        let id: Option<String> = on!(self, c => sqlx::query_scalar(FIND_OF_APP)
+            .bind(app.to_string()).bind(now.as_millisecond()).fetch_optional(c).await)?;
+        id.map(|id| parsed("api_keys", "id", &id, &id)).transpose()
     }
 }
 

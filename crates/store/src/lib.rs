@@ -17,10 +17,12 @@ mod api_keys;
 mod append;
 mod apps;
 mod authority;
+mod authorization_codes;
 mod channels;
 mod clock;
 mod companies;
 mod conn;
+mod consents;
 mod dialect;
 mod direct;
 mod error;
@@ -29,6 +31,7 @@ mod facts;
 mod feeds;
 mod file;
 mod files;
+mod grants;
 mod idempotency;
 mod members;
 mod messages;
@@ -38,6 +41,7 @@ mod reactions;
 mod row;
 mod search;
 mod search_index;
+mod sessions;
 mod signing_keys;
 mod team;
 mod users;
@@ -66,6 +70,7 @@ pub use error::{Cause, MaybeStoreError, StoreError};
 pub use experiences::{ExperienceFilter, ExperiencePatch, NewExperience};
 pub use feeds::{FeedTouch, NewFeed, SupportFilter};
 pub use files::{DueFile, NewFile};
+pub use grants::Rotation;
 pub use idempotency::{Claim, StoredAnswer};
 pub use members::{MemberFilter, MemberOrder};
 pub use messages::{EventKind, HeadBump, NewMessage, Replied};
@@ -348,12 +353,15 @@ pub fn statements(shared: bool) -> Vec<&'static str> {
         api_keys::ALL,
         apps::ALL,
         authority::ALL,
+        authorization_codes::ALL,
         channels::ALL,
         companies::ALL,
+        consents::ALL,
         experiences::ALL,
         facts::ALL,
         feeds::ALL,
         files::ALL,
+        grants::ALL,
         idempotency::ALL,
         members::ALL,
         members::everybody::ALL,
@@ -361,6 +369,7 @@ pub fn statements(shared: bool) -> Vec<&'static str> {
         reactions::ALL,
         search::ALL,
         search_index::ALL,
+        sessions::ALL,
         signing_keys::ALL,
         team::ALL,
         users::ALL,

@@ -149,6 +149,8 @@ const DEACTIVATE: &str =
     "UPDATE users SET deactivated_at = $2 WHERE id = $1 AND deactivated_at IS NULL RETURNING id";
 const REACTIVATE: &str = "UPDATE users SET deactivated_at = NULL WHERE id = $1 RETURNING id";
 const INSERT_PERSON: &str = "INSERT INTO people (id, created_at) VALUES ($1, $2)";
+const IS_PROVED: &str =
+    "SELECT 1 FROM person_emails WHERE person_id = $1 AND email_key = $2 AND verified_at IS NOT NULL";
 const INSERT_EMAIL: &str = "INSERT INTO person_emails (person_id, email_key, email, verified_at, created_at)
      VALUES ($1, $2, $3, $4, $5)";
 const INSERT_PASSWORD: &str = "INSERT INTO person_passwords (person_id, phc, updated_at) VALUES ($1, $2, $3)";
@@ -173,6 +175,7 @@ pub(crate) const ALL: &[&str] = &[
     DEACTIVATE,
     REACTIVATE,
     INSERT_PERSON,
+    IS_PROVED,
     INSERT_EMAIL,
     INSERT_PASSWORD,
 ];
@@ -314,6 +317,13 @@ impl Conn {
         let mut found = rows.into_iter().map(User::try_from).collect::<Result<Vec<_>, _>>()?;
         found.sort_by_key(|user| (user.home != Some(company), user.home.is_none(), user.id));
         Ok(found.into_iter().next())
+    }
+
+    /// Whether a person has proved an address.
+    pub async fn is_address_proved(&mut self, person: PersonId, email: &str) -> Result<bool, StoreError> {
+        let proved: Option<i32> = on!(self, c => sqlx::query_scalar(IS_PROVED)
+            .bind(person.to_string()).bind(email.to_lowercase()).fetch_optional(c).await)?;
+        Ok(proved.is_some())
     }
 
     /// The address to show of a person: one they proved.

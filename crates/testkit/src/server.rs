@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::http::{Method, Request};
 use hallpass_app::api_keys::CreateApiKey;
 use hallpass_app::files::{Blobs, FileStorage, FilesPolicy, Quarantine};
+use hallpass_app::oauth::OAuthPolicy;
 use hallpass_app::webhooks::{LOG_KEPT, WebhookParts};
 use hallpass_app::{App, AppParts, Limits};
 use hallpass_core::entity::PollOption;
@@ -81,6 +82,8 @@ pub struct Setup {
     pub files: FilesPolicy,
     /// Where they lie; none for a folder of the server's own.
     pub blobs: Option<Blobs>,
+    /// How signing in behaves.
+    pub oauth: OAuthPolicy,
 }
 
 impl Default for Setup {
@@ -99,6 +102,7 @@ impl Default for Setup {
             dispatch: false,
             files: FilesPolicy::default(),
             blobs: None,
+            oauth: OAuthPolicy::default(),
         }
     }
 }
@@ -232,6 +236,7 @@ impl TestServer {
             publish_ahead: SignedDuration::from_hours(24),
             webhooks: webhook_parts(setup.outbound, setup.dispatch),
             files: storage,
+            oauth: setup.oauth,
         })
         .await
         .expect("the application opens");

@@ -7,7 +7,8 @@
 //! |---|---|---|---|
 //! | `minted` | key | present | absent |
 //! | `minted` | app (minted with an OAuth token) | present | where they exist |
-//! | `oauth` | app | if bound | where they exist |
+//! | `oauth`, of a user | app | if bound | where they exist |
+//! | `oauth`, of the app itself (`sub` is the client) | app | present | absent |
 
 use std::borrow::Cow;
 use std::fmt;
@@ -51,6 +52,45 @@ impl fmt::Display for TokenKind {
     }
 }
 
+/// Whom a token speaks for (`sub`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A user.
+    User(UserId),
+    /// The client itself: client credentials (RFC 9068 §2.2).
+    App(AppId),
+}
+
+impl Subject {
+    /// The user, if it is one.
+    pub fn user(self) -> Option<UserId> {
+        match self {
+            Self::User(user) => Some(user),
+            Self::App(_) => None,
+        }
+    }
+}
+
+impl FromStr for Subject {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.starts_with(AppId::PREFIX) {
+            text.parse().map(Self::App)
+        } else {
+            text.parse().map(Self::User)
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(id) => id.fmt(f),
+            Self::App(id) => id.fmt(f),
+        }
+    }
+}
+
 /// Who asked for the token (RFC 9068 §2.2, `client_id`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ClientId {
@@ -89,8 +129,8 @@ pub struct AccessClaims {
     pub aud: Arc<str>,
     /// How it came to be.
     pub kind: TokenKind,
-    /// The user it speaks for.
-    pub sub: UserId,
+    /// Whom it speaks for.
+    pub sub: Subject,
     /// The company it is good in; always there when minted.
     pub company_id: Option<CompanyId>,
     /// Who asked for it.
@@ -182,9 +222,15 @@ impl AccessClaims {
                 self.company_id.is_some() && self.sid.is_none() && self.grant.is_none()
             }
             (TokenKind::Minted, ClientId::App(_)) => self.company_id.is_some(),
-            (TokenKind::OAuth, ClientId::App(_)) => true,
+            (TokenKind::OAuth, ClientId::App(app)) => match self.sub {
+                Subject::User(_) => true,
+                Subject::App(sub) => {
+                    sub == app && self.company_id.is_some() && self.sid.is_none() && self.grant.is_none()
+                }
+            },
             (TokenKind::OAuth, ClientId::Key(_)) => false,
         };
+        let holder = holder && (self.kind == TokenKind::OAuth || self.sub.user().is_some());
         let exists = |second| Timestamp::from_second(second).is_ok();
         holder && exists(self.iat) && exists(self.exp) && self.iat < self.exp
     }

@@ -22,7 +22,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::base64url;
-pub use crate::claims::{AccessClaims, ClientId, TokenKind};
+pub use crate::claims::{AccessClaims, ClientId, Subject, TokenKind};
+use crate::id_token::IdClaims;
 use crate::keys::{SIGNATURE_LEN, SigningKey, VerifyingKey};
 
 /// Longest token that is looked at, in bytes.
@@ -33,6 +34,8 @@ pub const MAX_CLOCK_SKEW_SECS: i64 = 60;
 const MAX_HEADER_LEN: usize = 512;
 const ALG: &str = "ES256";
 const TYP: &str = "at+jwt";
+/// `typ` of id tokens.
+pub(crate) const ID_TYP: &str = "JWT";
 
 /// Why a token was refused. Never says anything that was in the token, but for the time in `Expired`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -78,12 +81,14 @@ fn encoded_header(typ: &str, kid: &str) -> String {
 pub struct Signer {
     key: SigningKey,
     header: String,
+    id_header: String,
 }
 
 impl Signer {
     /// A signer with `key`.
     pub fn new(key: SigningKey) -> Self {
-        Self { header: encoded_header(TYP, key.kid()), key }
+        let header = |typ| encoded_header(typ, key.kid());
+        Self { header: header(TYP), id_header: header(ID_TYP), key }
     }
 
     /// The key's name.
@@ -103,6 +108,12 @@ impl Signer {
         let mut payload = Vec::with_capacity(1024);
         claims.write(&mut payload);
         self.compact(&self.header, &payload)
+    }
+
+    /// Signs an id token.
+    pub fn sign_id(&self, claims: &IdClaims) -> String {
+        let payload = serde_json::to_vec(claims).expect("texts and numbers serialise");
+        self.compact(&self.id_header, &payload)
     }
 
     /// `header.payload.signature` (RFC 7515 §7.1) in one allocation.
@@ -175,27 +186,8 @@ impl Verifier {
     /// The first [`TokenError`] in the order of the steps above. Only after `BadSignature` is past
     /// does the error tell something that the issuer signed.
     pub fn verify_access(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenError> {
-        // Step 1.
-        if token.len() > MAX_TOKEN_LEN {
-            return Err(TokenError::Malformed);
-        }
-        let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
-        let (header, payload) = signed.split_once('.').ok_or(TokenError::Malformed)?;
-        if payload.contains('.') {
-            return Err(TokenError::Malformed);
-        }
-        // Steps 2 and 3: nearly always the very header we write; else find out what it is.
-        let known = match self.keys.iter().find(|known| known.header == header) {
-            Some(known) => known,
-            None => self.key_of_header(header)?,
-        };
-        // Step 4.
-        let signature = base64url::decode_array(signature).ok_or(TokenError::Malformed)?;
-        if !known.key.verify(signed.as_bytes(), &signature) {
-            return Err(TokenError::BadSignature);
-        }
+        let payload = self.verified_payload(token, TYP)?;
         // Step 5.
-        let payload = base64url::decode(payload).ok_or(TokenError::Malformed)?;
         let claims = AccessClaims::read(&payload, &self.issuer, &self.audience)?;
         // Step 6.
         let now_secs = now.as_second();
@@ -209,9 +201,38 @@ impl Verifier {
         Ok(claims)
     }
 
+    /// Whose tokens these are.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Steps 1 to 4, and the payload as it was signed.
+    pub(crate) fn verified_payload(&self, token: &str, typ: &str) -> Result<Vec<u8>, TokenError> {
+        // Step 1.
+        if token.len() > MAX_TOKEN_LEN {
+            return Err(TokenError::Malformed);
+        }
+        let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
+        let (header, payload) = signed.split_once('.').ok_or(TokenError::Malformed)?;
+        if payload.contains('.') {
+            return Err(TokenError::Malformed);
+        }
+        // Steps 2 and 3: nearly always the very header we write; else find out what it is.
+        let known = match self.keys.iter().find(|known| typ == TYP && known.header == header) {
+            Some(known) => known,
+            None => self.key_of_header(header, typ)?,
+        };
+        // Step 4.
+        let signature = base64url::decode_array(signature).ok_or(TokenError::Malformed)?;
+        if !known.key.verify(signed.as_bytes(), &signature) {
+            return Err(TokenError::BadSignature);
+        }
+        base64url::decode(payload).ok_or(TokenError::Malformed)
+    }
+
     #[cold]
-    fn key_of_header(&self, header: &str) -> Result<&Known, TokenError> {
-        let kid = kid_of_header(header)?;
+    fn key_of_header(&self, header: &str, typ: &str) -> Result<&Known, TokenError> {
+        let kid = kid_of_header(header, typ)?;
         self.keys.iter().find(|known| known.key.kid() == kid).ok_or(TokenError::UnknownKey)
     }
 }
@@ -226,7 +247,7 @@ pub fn peek_kid(token: &str) -> Result<String, TokenError> {
     if token.len() > MAX_TOKEN_LEN {
         return Err(TokenError::Malformed);
     }
-    kid_of_header(token.split_once('.').ok_or(TokenError::Malformed)?.0)
+    kid_of_header(token.split_once('.').ok_or(TokenError::Malformed)?.0, TYP)
 }
 
 /// Step 2. Borrowed strings also refuse escapes: each name and value has one spelling.
@@ -238,7 +259,7 @@ struct Header<'a> {
     kid: &'a str,
 }
 
-fn kid_of_header(header: &str) -> Result<String, TokenError> {
+fn kid_of_header(header: &str, typ: &str) -> Result<String, TokenError> {
     if header.len() > MAX_HEADER_LEN {
         return Err(TokenError::Malformed);
     }
@@ -251,7 +272,7 @@ fn kid_of_header(header: &str) -> Result<String, TokenError> {
     if header.alg != ALG {
         return Err(TokenError::Malformed);
     }
-    if header.typ != Some(TYP) {
+    if header.typ != Some(typ) {
         return Err(TokenError::WrongType);
     }
     Ok(header.kid.to_owned())

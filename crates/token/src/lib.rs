@@ -10,6 +10,8 @@
 //! | what | proof | module |
 //! |---|---|---|
 //! | access token | ES256, `typ: at+jwt` | [`jwt`] |
+//! | id token | ES256, `typ: JWT` | [`id_token`] |
+//! | refresh token | HMAC, and SHA-256 held against its row | [`refresh`] |
 //! | API-key secret | SHA-256 looked up in the store | [`secret`] |
 //! | page cursor | HMAC under a key of its own | [`cursor`] |
 //! | upload and file links | HMAC under a key per type | [`signature`], [`links`] |
@@ -20,22 +22,26 @@
 mod base64url;
 mod claims;
 pub mod cursor;
+pub mod id_token;
 pub mod jwt;
 pub mod keys;
 pub mod links;
 pub mod password;
+pub mod refresh;
 pub mod seal;
 pub mod secret;
 pub mod signature;
 pub mod webhook;
 
-pub use claims::{AccessClaims, ClientId, TokenKind};
+pub use claims::{AccessClaims, ClientId, Subject, TokenKind};
 pub use cursor::{CursorKey, InvalidCursor};
+pub use id_token::{IdClaims, ProfileClaims, at_hash};
 pub use jwt::{Signer, TokenError, Verifier, peek_kid};
 pub use keys::{InvalidKey, Jwk, JwkSet, SigningKey, VerifyingKey};
 pub use links::{FileLinks, Reader, UploadLink};
+pub use refresh::{InvalidRefresh, PresentedRefresh, RefreshToken, RefreshTokens};
 pub use seal::{InvalidMasterKey, MacKey, MasterKey, PurposeKey, Unsealable};
-pub use secret::{InvalidSecret, KeyRealm, KeySecret, ParsedSecret, SecretHash, sha256};
+pub use secret::{InvalidSecret, KeyRealm, KeySecret, ParsedSecret, SecretHash, s256, sha256};
 pub use signature::{InvalidSignature, TypedSigner};
 pub use webhook::{WebhookSecret, WebhookSigner};
 

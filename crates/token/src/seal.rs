@@ -133,6 +133,11 @@ pub struct PurposeKey {
 pub struct Unsealable;
 
 impl PurposeKey {
+    /// A key from a secret that is high in entropy, such as a token: whoever has it opens what it sealed.
+    pub fn of_secret(secret: &[u8], purpose: &str) -> Self {
+        MasterKey::from_bytes(sha256(secret)).derive(purpose)
+    }
+
     /// Seals `plain`, bound to `aad` (say table, column and row, in an unambiguous form).
     pub fn seal(&self, entropy: &dyn Entropy, aad: &[u8], plain: &[u8]) -> Vec<u8> {
         let nonce = draw::<NONCE_LEN>(entropy);

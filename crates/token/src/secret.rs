@@ -191,6 +191,11 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
+/// The S256 of a PKCE verifier: base64url of its SHA-256 (RFC 7636 §4.2).
+pub fn s256(verifier: &str) -> String {
+    crate::base64url::encode(&sha256(verifier.as_bytes()))
+}
+
 /// 32 bytes from 64 hexadecimal digits of either case.
 pub(crate) fn hex32(text: &str) -> Option<[u8; 32]> {
     let digits: &[u8; 64] = text.as_bytes().try_into().ok()?;

@@ -170,7 +170,7 @@ impl App {
             company: caller.home(),
             user: caller.user(),
             // For a user, the key that minted the token: the upload's link dies with it, too.
-            key: Some(self.key_of(caller).await?.id),
+            key: Self::key_id_of(caller),
             filename: safe_filename(&ask.filename),
             visibility: ask.visibility.unwrap_or(Visibility::Public),
             due_at: at + FORGET_AFTER,

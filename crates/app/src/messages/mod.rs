@@ -592,6 +592,7 @@ pub(crate) fn watched(caller: &Caller, channel: &Venue, told: &Told) -> Vec<Chan
         }
         Caller::User(user) => {
             subjects.extend_from_slice(user.subjects());
+            subjects.push(Change::Standing(channel.company(), user.user()));
             subjects.extend(experience.map(|experience| Change::Access(experience, user.user())));
         }
     }

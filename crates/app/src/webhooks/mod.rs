@@ -30,7 +30,7 @@ use hallpass_token::{PurposeKey, WebhookSigner};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
 
-use crate::caller::{Caller, rights_throughout};
+use crate::caller::Caller;
 use crate::error::AppError;
 use crate::idempotency::secret_is_gone;
 use crate::messages::MessageWithAuthor;
@@ -262,14 +262,7 @@ impl App {
         company: CompanyId,
     ) -> Result<(ScopeSet, Option<KeyHolder>), AppError> {
         let record = self.company(company).await?.ok_or(AppError::NotFound("company"))?;
-        let credential = rights_throughout(&*self.key_of(caller).await?, &record);
-        let rights = match caller {
-            Caller::Key(_) => credential,
-            Caller::User(user) => {
-                let standing = self.standing(company, user.user()).await?;
-                credential.and(&user.scopes()).and(&standing.scopes())
-            }
-        };
+        let rights = self.held_throughout(caller, &record).await?;
         Ok((rights.and(&READS), caller.key_holder()))
     }
 

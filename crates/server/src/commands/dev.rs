@@ -145,6 +145,7 @@ async fn serve(config: &Config, folder: Option<PathBuf>, args: &Args) -> anyhow:
         limits: args.limits.then_some(config.limits),
         publish_ahead: config.tokens.publish_ahead(),
         webhooks: config.webhooks.clone(),
+        oauth: config.oauth.policy(),
         files: config.files.open(Some(folder.path()))?,
     };
     let app = node::open_app(opening).await?;

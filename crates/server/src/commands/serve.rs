@@ -84,6 +84,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         limits: Some(config.limits),
         publish_ahead: config.tokens.publish_ahead(),
         webhooks: config.webhooks.clone(),
+        oauth: config.oauth.policy(),
         files: config.files.open(folder.as_ref().map(DataFolder::path))?,
     };
     let app = node::open_app(opening).await?;

@@ -9,6 +9,7 @@ mod keys;
 mod limits;
 mod list;
 mod log;
+mod oauth;
 mod sample;
 mod secret;
 mod tokens;
@@ -29,6 +30,7 @@ pub(crate) use files::FilesConfig;
 pub(crate) use http::{HttpConfig, PublicUrl};
 pub(crate) use keys::KeysConfig;
 pub(crate) use log::{LogConfig, LogFormat};
+pub(crate) use oauth::OAuthConfig;
 pub(crate) use sample::{print, sample};
 pub(crate) use tokens::TokensConfig;
 pub(crate) use webhooks::WebhooksConfig;
@@ -65,6 +67,7 @@ pub(crate) struct Config {
     pub(crate) tokens: TokensConfig,
     pub(crate) keys: KeysConfig,
     pub(crate) files: FilesConfig,
+    pub(crate) oauth: OAuthConfig,
     pub(crate) limits: Limits,
     pub(crate) webhooks: WebhooksConfig,
     pub(crate) log: LogConfig,
@@ -146,6 +149,7 @@ impl Config {
         self.tokens.validate()?;
         self.keys.validate()?;
         self.files.validate()?;
+        self.oauth.validate()?;
         self.limits.validate()?;
         self.webhooks.validate()?;
         self.log.validate()
@@ -179,7 +183,7 @@ impl Config {
 }
 
 /// Every section, by name, with its keys.
-fn sections() -> [(&'static str, &'static [(&'static str, &'static str)]); 8] {
+fn sections() -> [(&'static str, &'static [(&'static str, &'static str)]); 9] {
     fn entry<S: Section>() -> (&'static str, &'static [(&'static str, &'static str)]) {
         (S::NAME, S::KEYS)
     }
@@ -190,6 +194,7 @@ fn sections() -> [(&'static str, &'static [(&'static str, &'static str)]); 8] {
         entry::<KeysConfig>(),
         entry::<FilesConfig>(),
         entry::<Limits>(),
+        entry::<OAuthConfig>(),
         entry::<WebhooksConfig>(),
         entry::<LogConfig>(),
     ]

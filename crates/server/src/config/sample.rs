@@ -49,6 +49,7 @@ fn write(text: &mut String, config: &Config, writer: Writer, about: bool) {
     section::<TokensConfig>(text, &config.tokens, writer, about);
     section::<KeysConfig>(text, &config.keys, writer, about);
     section::<FilesConfig>(text, &config.files, writer, about);
+    section(text, &config.oauth, writer, about);
     section(text, &config.limits, writer, about);
     section(text, &config.webhooks, writer, about);
     section::<LogConfig>(text, &config.log, writer, about);
@@ -97,6 +98,7 @@ mod tests {
         keys::<KeysConfig>();
         keys::<FilesConfig>();
         keys::<hallpass_app::Limits>();
+        keys::<crate::config::OAuthConfig>();
         keys::<crate::config::WebhooksConfig>();
         keys::<LogConfig>();
     }

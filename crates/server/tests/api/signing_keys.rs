@@ -244,6 +244,7 @@ async fn keys_and_tokens_survive_a_restart_and_another_master_key_does_not_start
         publish_ahead: SignedDuration::from_hours(24),
         webhooks: hallpass_testkit::webhook_parts(hallpass_testkit::Setup::default().outbound, false),
         files: hallpass_app::files::FileStorage::nowhere(),
+        oauth: hallpass_app::oauth::OAuthPolicy::default(),
     })
     .await;
     assert!(matches!(opened, Err(AppError::Conflict { code: "wrong_master_key", .. })));

@@ -27,7 +27,7 @@ fn minted() -> AccessClaims {
         iss: URL.into(),
         aud: URL.into(),
         kind: TokenKind::Minted,
-        sub: UserId::from_bits(1),
+        sub: Subject::User(UserId::from_bits(1)),
         company_id: Some(CompanyId::from_bits(2)),
         client_id: ClientId::Key(ApiKeyId::from_bits(3)),
         scope: ScopeSet::parse("chat:message:create chat:read").unwrap(),
@@ -440,7 +440,7 @@ proptest! {
             iss: iss.as_str().into(),
             aud: aud.as_str().into(),
             kind: if is_minted { TokenKind::Minted } else { TokenKind::OAuth },
-            sub: UserId::from_bits(sub),
+            sub: Subject::User(UserId::from_bits(sub)),
             company_id: company.or(is_minted.then_some(0)).map(CompanyId::from_bits),
             client_id: if by_key {
                 ClientId::Key(ApiKeyId::from_bits(client))

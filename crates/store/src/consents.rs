@@ -1,0 +1,114 @@
+//! What users allowed apps, remembered.
+
+use hallpass_core::id::{AppId, CompanyId, UserId};
+use hallpass_core::oauth::Consent;
+use hallpass_core::scope::ScopeSet;
+use jiff::Timestamp;
+
+use crate::conn::{Conn, Tx, on};
+use crate::error::StoreError;
+use crate::row::{parsed, time};
+
+macro_rules! columns {
+    () => {
+        "user_id, app_id, company_id, scopes, created_at, updated_at"
+    };
+}
+const TABLE: &str = "consents";
+const FIND: &str =
+    concat!("SELECT ", columns!(), " FROM consents WHERE user_id = $1 AND app_id = $2 AND company_id = $3");
+const LIST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM consents WHERE user_id = $1 ORDER BY user_id, app_id, company_id LIMIT $2"
+);
+const PUT: &str =
+    "INSERT INTO consents (user_id, app_id, company_id, scopes, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $5)
+     ON CONFLICT (user_id, app_id, company_id) DO UPDATE SET scopes = excluded.scopes, updated_at = excluded.updated_at";
+const DELETE: &str =
+    "DELETE FROM consents WHERE user_id = $1 AND app_id = $2 AND company_id = $3 RETURNING app_id";
+
+pub(crate) const ALL: &[&str] = &[FIND, LIST, PUT, DELETE];
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    user_id: String,
+    app_id: String,
+    company_id: String,
+    scopes: String,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl TryFrom<Row> for Consent {
+    type Error = StoreError;
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let id = &row.user_id;
+        let corrupt = |column| StoreError::Corrupt { table: TABLE, column, id: id.clone() };
+        Ok(Self {
+            user: parsed(TABLE, "user_id", id, id)?,
+            app: parsed(TABLE, "app_id", id, &row.app_id)?,
+            company: match row.company_id.as_str() {
+                "" => None,
+                company => Some(parsed(TABLE, "company_id", id, company)?),
+            },
+            scopes: ScopeSet::parse(&row.scopes).map_err(|_| corrupt("scopes"))?,
+            created_at: time(TABLE, "created_at", id, row.created_at)?,
+            updated_at: time(TABLE, "updated_at", id, row.updated_at)?,
+        })
+    }
+}
+
+fn text(company: Option<CompanyId>) -> String {
+    company.map_or(String::new(), |id| id.to_string())
+}
+
+impl Conn {
+    /// What a user allowed an app, in a company or at large.
+    pub async fn find_consent(
+        &mut self,
+        user: UserId,
+        app: AppId,
+        company: Option<CompanyId>,
+    ) -> Result<Option<Consent>, StoreError> {
+        let row: Option<Row> = on!(self, c => sqlx::query_as(FIND)
+            .bind(user.to_string()).bind(app.to_string()).bind(text(company)).fetch_optional(c).await)?;
+        row.map(Consent::try_from).transpose()
+    }
+
+    /// What a user allowed, by app.
+    pub async fn list_consents(&mut self, user: UserId, limit: i64) -> Result<Vec<Consent>, StoreError> {
+        let rows: Vec<Row> = on!(self, c => sqlx::query_as(LIST)
+            .bind(user.to_string()).bind(limit).fetch_all(c).await)?;
+        rows.into_iter().map(Consent::try_from).collect()
+    }
+}
+
+impl Tx {
+    /// Remembers what a user allows an app, instead of what was remembered.
+    pub async fn put_consent(
+        &mut self,
+        user: UserId,
+        app: AppId,
+        company: Option<CompanyId>,
+        scopes: &ScopeSet,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        on!(self.0, c => sqlx::query(PUT)
+            .bind(user.to_string()).bind(app.to_string()).bind(text(company)).bind(scopes.to_string())
+            .bind(at.as_millisecond()).execute(c).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Forgets what a user allowed an app; `false` if there was nothing.
+    pub async fn delete_consent(
+        &mut self,
+        user: UserId,
+        app: AppId,
+        company: Option<CompanyId>,
+    ) -> Result<bool, StoreError> {
+        let deleted: Option<String> = on!(self.0, c => sqlx::query_scalar(DELETE)
+            .bind(user.to_string()).bind(app.to_string()).bind(text(company)).fetch_optional(c).await)?;
+        Ok(deleted.is_some())
+    }
+}
