@@ -7,7 +7,7 @@ use hallpass_token::{AccessClaims, ClientId, Subject, TokenKind};
 use jiff::Timestamp;
 use std::sync::Arc;
 
-use crate::caller::{Caller, rights_within};
+use crate::caller::{Caller, UserCaller, rights_within};
 use crate::error::AppError;
 use crate::{App, DEFAULT_TOKEN_LIFE, LONGEST_TOKEN_LIFE};
 
@@ -41,11 +41,9 @@ impl App {
     /// [`AppError::Invalid`] for missing ids and an expiry that is past or more than three hours away,
     /// [`AppError::NotFound`] for a company the key does not reach or a user who is not enrolled there.
     pub async fn mint_user_token(&self, caller: &Caller, ask: MintToken) -> Result<MintedToken, AppError> {
-        let Caller::Key(live) = caller else {
-            return Err(AppError::Forbidden {
-                code: "user_token",
-                message: "user tokens cannot mint; use an API key".to_owned(),
-            });
+        let live = match caller {
+            Caller::Key(live) => live,
+            Caller::User(user) => return self.mint_with_oauth(caller, user, ask).await,
         };
         let key = &live.key;
         let company_id = ask.company.ok_or_else(|| AppError::missing("company_id"))?;
@@ -70,11 +68,7 @@ impl App {
         }
         let scope = if ask.scopes.is_empty() {
             if company.explicit_scopes {
-                return Err(AppError::Invalid {
-                    code: "parameter_missing",
-                    param: Some("scoped_actions"),
-                    message: "this company's tokens must name their scopes in scoped_actions".to_owned(),
-                });
+                return Err(scopes_must_be_named());
             }
             held.and(&standing.scopes()).and(&INHERITABLE)
         } else {
@@ -108,6 +102,76 @@ impl App {
         };
         let token = self.keyring.ring().await?.signer.sign_access(&claims);
         Ok(MintedToken { token, expires_at })
+    }
+}
+
+impl App {
+    /// Mints for the user of an OAuth token: no more than it may do, where it may do it, and no longer. Same
+    /// session and grant, so what ends it ends the minted one.
+    async fn mint_with_oauth(
+        &self,
+        caller: &Caller,
+        user: &UserCaller,
+        ask: MintToken,
+    ) -> Result<MintedToken, AppError> {
+        let own = user.claims();
+        if own.kind != TokenKind::OAuth {
+            return Err(AppError::Forbidden {
+                code: "user_token",
+                message: "minted tokens cannot mint; use an API key, or an OAuth token".to_owned(),
+            });
+        }
+        if ask.user.is_some_and(|asked| asked != user.user()) {
+            return Err(AppError::NotFound("user"));
+        }
+        let company_id = ask.company.or(own.company_id).ok_or_else(|| AppError::missing("company_id"))?;
+        let rev = self.authority.rev();
+        let facts = self.facts(caller, company_id, None).await?;
+        let standing = self.standing(company_id, user.user()).await?;
+        if !facts.reaches || !standing.enrolled() {
+            return Err(AppError::NotFound("company"));
+        }
+        let company = self.company(company_id).await?.ok_or(AppError::NotFound("company"))?;
+        let scope = if ask.scopes.is_empty() {
+            if company.explicit_scopes {
+                return Err(scopes_must_be_named());
+            }
+            own.scope.and(&standing.scopes()).and(&INHERITABLE)
+        } else {
+            own.scope.narrow(&ask.scopes).map_err(|lacking| AppError::Forbidden {
+                code: "scope_exceeds_token",
+                message: format!("the token itself lacks {}", listed(&lacking)),
+            })?
+        };
+        if scope.is_empty() {
+            return Err(AppError::Forbidden {
+                code: "scope_exceeds_token",
+                message: "the token allows another nothing".to_owned(),
+            });
+        }
+        let now = self.clock.now();
+        let end = Timestamp::from_second(own.exp).unwrap_or(now);
+        let expires_at = expiry(ask.expires_at, now, Some(end))?;
+        let claims = AccessClaims {
+            kind: TokenKind::Minted,
+            company_id: Some(company_id),
+            scope,
+            rev,
+            jti: TokenId::generate(now, &*self.entropy),
+            iat: now.as_second(),
+            exp: expires_at.as_second(),
+            ..own.clone()
+        };
+        let token = self.keyring.ring().await?.signer.sign_access(&claims);
+        Ok(MintedToken { token, expires_at })
+    }
+}
+
+fn scopes_must_be_named() -> AppError {
+    AppError::Invalid {
+        code: "parameter_missing",
+        param: Some("scoped_actions"),
+        message: "this company's tokens must name their scopes in scoped_actions".to_owned(),
     }
 }
 

@@ -232,6 +232,20 @@ impl App {
         if bearer.starts_with("hp") {
             return Ok(Caller::Key(self.authenticate_key(bearer, rev).await?));
         }
+        let (token, key) = self.live_token(bearer, rev).await?;
+        match (token.claims.sub, key) {
+            (Subject::User(user), _) => Ok(Caller::User(UserCaller { user, token })),
+            (Subject::App(_), Some(key)) => Ok(Caller::Key(Arc::new(LiveKey::by_token(&key, token)))),
+            (Subject::App(_), None) => Err(AppError::Unauthenticated(Unauthenticated::Revoked)),
+        }
+    }
+
+    /// A token that verifies and lives, and the key behind it if there is one; `rev` was read before.
+    async fn live_token(
+        &self,
+        bearer: &str,
+        rev: u64,
+    ) -> Result<(Arc<VerifiedToken>, Option<Arc<ApiKey>>), AppError> {
         let hash = SecretHash::of(bearer);
         let token = if let Some(token) = self.tokens.entries.get(&hash) {
             token
@@ -249,10 +263,18 @@ impl App {
             return Err(AppError::Unauthenticated(Unauthenticated::Revoked));
         }
         let key = self.must_stand(&token, now).await?;
-        match (token.claims.sub, key) {
-            (Subject::User(user), _) => Ok(Caller::User(UserCaller { user, token })),
-            (Subject::App(_), Some(key)) => Ok(Caller::Key(Arc::new(LiveKey::by_token(&key, token)))),
-            (Subject::App(_), None) => Err(AppError::Unauthenticated(Unauthenticated::Revoked)),
+        Ok((token, key))
+    }
+
+    /// What a live access token says; none for any other text.
+    pub(crate) async fn live_claims(&self, text: &str) -> Result<Option<AccessClaims>, AppError> {
+        if !self.authority.is_fresh() {
+            return Err(AppError::Unavailable("this node cannot tell whether rights are current"));
+        }
+        match self.live_token(text, self.authority.rev()).await {
+            Ok((token, _)) => Ok(Some(token.claims.clone())),
+            Err(AppError::Unauthenticated(_)) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

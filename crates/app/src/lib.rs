@@ -152,6 +152,7 @@ pub struct Inner {
     pub(crate) files: files::Files,
     pub(crate) oauth: OAuth,
     pub(crate) clients: Cache<AppId, Arc<oauth::Client>>,
+    pub(crate) app_keys: Cache<AppId, ApiKeyId>,
     pub(crate) grants: Cache<GrantId, Arc<oauth::GrantFacts>>,
     pub(crate) used_sessions: parking_lot::Mutex<ahash::AHashMap<SessionId, (Timestamp, IpAddr)>>,
     pub(crate) used_keys: parking_lot::Mutex<ahash::AHashMap<ApiKeyId, Timestamp>>,
@@ -230,6 +231,7 @@ impl App {
             files: files::Files::new(parts.files, &parts.master, &issuer),
             oauth: OAuth::new(parts.oauth, &parts.master),
             clients: Cache::new(&authority, 10_000),
+            app_keys: Cache::new(&authority, 10_000),
             grants: Cache::new(&authority, 100_000),
             used_sessions: parking_lot::Mutex::default(),
             used_keys: parking_lot::Mutex::default(),
@@ -278,6 +280,8 @@ impl App {
                         tx.update_api_key_last_used(*key, *at).await?;
                     }
                     tx.prune_idempotency_keys(*yesterday).await?;
+                    tx.prune_authorization_codes(*yesterday).await?;
+                    tx.prune_grants(*yesterday).await?;
                     tx.prune_authority(*before).await
                 })
             })

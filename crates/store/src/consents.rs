@@ -1,6 +1,6 @@
 //! What users allowed apps, remembered.
 
-use hallpass_core::id::{AppId, CompanyId, UserId};
+use hallpass_core::id::{AppId, CompanyId, PersonId, UserId};
 use hallpass_core::oauth::Consent;
 use hallpass_core::scope::ScopeSet;
 use jiff::Timestamp;
@@ -17,11 +17,10 @@ macro_rules! columns {
 const TABLE: &str = "consents";
 const FIND: &str =
     concat!("SELECT ", columns!(), " FROM consents WHERE user_id = $1 AND app_id = $2 AND company_id = $3");
-const LIST: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM consents WHERE user_id = $1 ORDER BY user_id, app_id, company_id LIMIT $2"
-);
+// Of all users of a person.
+const LIST: &str = "SELECT c.user_id, c.app_id, c.company_id, c.scopes, c.created_at, c.updated_at
+     FROM users u JOIN consents c ON c.user_id = u.id WHERE u.person_id = $1
+     ORDER BY u.id, c.app_id, c.company_id LIMIT $2";
 const PUT: &str =
     "INSERT INTO consents (user_id, app_id, company_id, scopes, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $5)
      ON CONFLICT (user_id, app_id, company_id) DO UPDATE SET scopes = excluded.scopes, updated_at = excluded.updated_at";
@@ -76,10 +75,10 @@ impl Conn {
         row.map(Consent::try_from).transpose()
     }
 
-    /// What a user allowed, by app.
-    pub async fn list_consents(&mut self, user: UserId, limit: i64) -> Result<Vec<Consent>, StoreError> {
+    /// What a person allowed as any of their users, by user and app.
+    pub async fn list_consents(&mut self, person: PersonId, limit: i64) -> Result<Vec<Consent>, StoreError> {
         let rows: Vec<Row> = on!(self, c => sqlx::query_as(LIST)
-            .bind(user.to_string()).bind(limit).fetch_all(c).await)?;
+            .bind(person.to_string()).bind(limit).fetch_all(c).await)?;
         rows.into_iter().map(Consent::try_from).collect()
     }
 }

@@ -21,14 +21,12 @@ const INSERT: &str =
     "INSERT INTO grants (id, app_id, user_id, company_id, session_id, scopes, auth_time, amr,
          client_authenticated, number, token_hash, created_at, idle_expires_at, expires_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $11, $12, $13)";
-const ROTATE: &str = concat!(
+const ROTATE: &str =
     "UPDATE grants SET number = number + 1, previous_hash = token_hash, token_hash = $4, successor = $5,
          rotated_at = $6, idle_expires_at = $7
      WHERE id = $1 AND number = $2 AND token_hash = $3 AND revoked_at IS NULL
          AND idle_expires_at > $6 AND expires_at > $6
-     RETURNING ",
-    columns!()
-);
+     RETURNING number";
 const REVOKE: &str = "UPDATE grants SET revoked_at = $2, revoked_for = $3, successor = NULL
      WHERE id = $1 AND revoked_at IS NULL RETURNING id";
 // $3: '' for those at large.
@@ -139,14 +137,14 @@ impl Tx {
         Ok(())
     }
 
-    /// Rotates a refresh token that is in force, in a grant that lives; none if it is not.
-    pub async fn rotate_refresh_token(&mut self, rotation: &Rotation) -> Result<Option<Grant>, StoreError> {
-        let row: Option<Row> = on!(self.0, c => sqlx::query_as(ROTATE)
+    /// Rotates a refresh token that is in force, in a grant that lives; `false` if it is not.
+    pub async fn rotate_refresh_token(&mut self, rotation: &Rotation) -> Result<bool, StoreError> {
+        let number: Option<i64> = on!(self.0, c => sqlx::query_scalar(ROTATE)
             .bind(rotation.grant.to_string()).bind(i64::from(rotation.number))
             .bind(rotation.presented.to_vec()).bind(rotation.next.to_vec()).bind(&rotation.successor)
             .bind(rotation.at.as_millisecond()).bind(rotation.idle_expires_at.as_millisecond())
             .fetch_optional(c).await)?;
-        row.map(Grant::try_from).transpose()
+        Ok(number.is_some())
     }
 
     /// Revokes a grant; `false` if it was before, or there is none.

@@ -41,7 +41,7 @@ pub use keys::{InvalidKey, Jwk, JwkSet, SigningKey, VerifyingKey};
 pub use links::{FileLinks, Reader, UploadLink};
 pub use refresh::{InvalidRefresh, PresentedRefresh, RefreshToken, RefreshTokens};
 pub use seal::{InvalidMasterKey, MacKey, MasterKey, PurposeKey, Unsealable};
-pub use secret::{InvalidSecret, KeyRealm, KeySecret, ParsedSecret, SecretHash, s256, sha256};
+pub use secret::{InvalidSecret, KeyRealm, KeySecret, ParsedSecret, SecretHash, s256, same_text, sha256};
 pub use signature::{InvalidSignature, TypedSigner};
 pub use webhook::{WebhookSecret, WebhookSigner};
 

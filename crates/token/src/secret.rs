@@ -196,6 +196,11 @@ pub fn s256(verifier: &str) -> String {
     crate::base64url::encode(&sha256(verifier.as_bytes()))
 }
 
+/// Whether two texts are the same, in a time that depends on their length alone.
+pub fn same_text(a: &str, b: &str) -> bool {
+    subtle::ConstantTimeEq::ct_eq(a.as_bytes(), b.as_bytes()).into()
+}
+
 /// 32 bytes from 64 hexadecimal digits of either case.
 pub(crate) fn hex32(text: &str) -> Option<[u8; 32]> {
     let digits: &[u8; 64] = text.as_bytes().try_into().ok()?;

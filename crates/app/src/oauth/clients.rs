@@ -11,6 +11,7 @@ use hallpass_token::SecretHash;
 
 use super::OAuthFailure;
 use crate::App;
+use crate::caller::is_live;
 use crate::error::AppError;
 
 impl App {
@@ -61,10 +62,14 @@ impl App {
     /// The key by which an app speaks for itself: its first that lives.
     pub(crate) async fn key_of_app(&self, app: AppId) -> Result<Option<Arc<ApiKey>>, AppError> {
         let now = self.clock.now();
-        let found = self.store.read().await?.find_app_key(app, now).await?;
-        match found {
-            Some(key) => self.api_key(key).await,
-            None => Ok(None),
+        if let Some(id) = self.app_keys.get(&app)
+            && let Some(key) = self.api_key(id).await?.filter(|key| is_live(key, now))
+        {
+            return Ok(Some(key));
         }
+        let rev = self.authority.rev();
+        let Some(id) = self.store.read().await?.find_app_key(app, now).await? else { return Ok(None) };
+        self.app_keys.put(app, id, rev, [&Change::Key(id); 3]);
+        self.api_key(id).await
     }
 }

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use hallpass_core::id::CompanyId;
-use hallpass_core::oauth::Grant;
+use hallpass_core::oauth::{Authorization, Grant};
 use hallpass_token::PresentedRefresh;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -57,6 +57,31 @@ pub enum Judgement {
     Refused(OAuthError),
 }
 
+/// Whether a client may refresh a grant at all: by what never changes of it.
+///
+/// # Errors
+/// `invalid_grant` for another client's, or another company; `invalid_client` without the secret that was
+/// shown for the code.
+pub fn belongs(
+    whom: &Authorization,
+    client_authenticated: bool,
+    client: &Client,
+    proof: Proof,
+    company: Option<CompanyId>,
+) -> Result<(), OAuthError> {
+    if whom.app != client.id {
+        return Err(OAuthError::invalid_grant("the refresh token is invalid"));
+    }
+    // Whoever showed a secret for the code does not come without it later (OAuth 2.1 §4.3.1).
+    if client_authenticated && !proof.authenticated {
+        return Err(OAuthError::invalid_client("client_secret is required"));
+    }
+    if whom.company != company {
+        return Err(OAuthError::invalid_grant("company_id is not the one of the authorization"));
+    }
+    Ok(())
+}
+
 /// Judges a genuine token against its grant at `now`. Whoever may not have it learns nothing and changes
 /// nothing.
 pub fn judge(
@@ -69,22 +94,15 @@ pub fn judge(
     now: Timestamp,
 ) -> Judgement {
     let refused = |why| Judgement::Refused(OAuthError::invalid_grant(why));
-    let whom = &grant.authorization;
-    if whom.app != client.id {
-        return refused("the refresh token is invalid");
-    }
-    // Whoever showed a secret for the code does not come without it later (OAuth 2.1 §4.3.1).
-    if grant.client_authenticated && !proof.authenticated {
-        return Judgement::Refused(OAuthError::invalid_client("client_secret is required"));
+    let belongs = belongs(&grant.authorization, grant.client_authenticated, client, proof, company);
+    if let Err(error) = belongs {
+        return Judgement::Refused(error);
     }
     if grant.revoked_at.is_some() {
         return refused("the refresh token was revoked");
     }
     if now >= grant.idle_expires_at || now >= grant.expires_at {
         return refused("the refresh token has expired");
-    }
-    if whom.company != company {
-        return refused("company_id is not the one of the authorization");
     }
     if presented.number == grant.number {
         return if presented.hash.0 == grant.token_hash {
@@ -106,7 +124,6 @@ pub fn judge(
 mod tests {
     use hallpass_core::ScopeSet;
     use hallpass_core::id::{AppId, GrantId, SessionId, UserId};
-    use hallpass_core::oauth::Authorization;
     use hallpass_token::SecretHash;
     use proptest::prelude::*;
 
