@@ -8,6 +8,8 @@ use governor::clock::{Clock as _, QuantaClock};
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
+use hallpass_core::id::AppId;
+
 use crate::App;
 use crate::caller::Caller;
 use crate::error::AppError;
@@ -22,6 +24,8 @@ pub struct Limits {
     pub user_calls_per_minute: u32,
     /// Calls a minute, API key and operation, other than mints.
     pub key_calls_per_minute: u32,
+    /// Calls of the token endpoints a minute, OAuth client and address.
+    pub client_calls_per_minute: u32,
     /// Calls with a bad credential a minute and address.
     pub bad_credentials_per_minute: u32,
 }
@@ -32,6 +36,7 @@ impl Default for Limits {
             mints_per_minute: 12_000,
             user_calls_per_minute: 600,
             key_calls_per_minute: 6_000,
+            client_calls_per_minute: 6_000,
             bad_credentials_per_minute: 60,
         }
     }
@@ -50,6 +55,7 @@ struct Buckets {
     mints: Keyed<u128>,
     users: Keyed<(u128, Operation)>,
     keys: Keyed<(u128, Operation)>,
+    clients: Keyed<(AppId, IpAddr, Operation)>,
     addresses: Keyed<IpAddr>,
     clock: QuantaClock,
 }
@@ -65,6 +71,7 @@ impl Limiter {
             mints: per_minute(limits.mints_per_minute),
             users: per_minute(limits.user_calls_per_minute),
             keys: per_minute(limits.key_calls_per_minute),
+            clients: per_minute(limits.client_calls_per_minute),
             addresses: per_minute(limits.bad_credentials_per_minute),
             clock: QuantaClock::default(),
         });
@@ -83,6 +90,17 @@ impl Limiter {
         buckets.answer(verdict)
     }
 
+    /// Counts a client's call. Anybody can name a public client, so an address uses up its own share only.
+    pub(crate) fn client_call(
+        &self,
+        client: AppId,
+        address: IpAddr,
+        operation: Operation,
+    ) -> Result<(), AppError> {
+        let Some(buckets) = &self.on else { return Ok(()) };
+        buckets.answer(buckets.clients.check_key(&(client, address, operation)))
+    }
+
     /// Whether an address may still try credentials.
     pub(crate) fn may_try(&self, address: IpAddr) -> Result<(), AppError> {
         let Some(buckets) = &self.on else { return Ok(()) };
@@ -95,6 +113,7 @@ impl Limiter {
             buckets.mints.retain_recent();
             buckets.users.retain_recent();
             buckets.keys.retain_recent();
+            buckets.clients.retain_recent();
             buckets.addresses.retain_recent();
         }
     }
@@ -118,6 +137,19 @@ impl App {
     /// [`AppError::RateLimited`].
     pub fn count_call(&self, caller: &Caller, operation: Operation) -> Result<(), AppError> {
         self.limits.call(caller, operation)
+    }
+
+    /// Counts a client's call of a token endpoint against its limits.
+    ///
+    /// # Errors
+    /// [`AppError::RateLimited`].
+    pub fn count_client_call(
+        &self,
+        client: AppId,
+        address: IpAddr,
+        operation: Operation,
+    ) -> Result<(), AppError> {
+        self.limits.client_call(client, address, operation)
     }
 
     /// Counts a bad credential against its sender's address.

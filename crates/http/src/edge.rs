@@ -36,7 +36,15 @@ const MAX_HEADERS_BYTES: usize = 32 << 10;
 const MAX_ECHOED: usize = 64;
 const MAX_ECHOED_BYTES: usize = 128;
 /// What pages from anywhere may fetch, besides the API: nothing here looks at ambient credentials.
-const OPEN: [&str; 3] = ["/uploads/", "/files/", "/pictures/"];
+const OPEN: [&str; 7] = [
+    "/uploads/",
+    "/files/",
+    "/pictures/",
+    "/.well-known/",
+    "/oauth/token",
+    "/oauth/revoke",
+    "/oauth/userinfo",
+];
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -60,8 +68,13 @@ impl Edge {
 
     /// Notes who called, for the log.
     pub(crate) fn note_caller(&self, caller: &Caller) {
+        self.note(caller.id());
+    }
+
+    /// The same, by an id.
+    pub(crate) fn note(&self, caller: String) {
         // Once per request; a second note would be the same caller.
-        let _first = self.caller.set(caller.id());
+        let _first = self.caller.set(caller);
     }
 }
 

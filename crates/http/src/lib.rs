@@ -13,6 +13,7 @@ mod files;
 #[doc(hidden)]
 pub mod fuzz;
 mod idempotent;
+mod oauth;
 mod openapi;
 mod ops;
 mod pages;

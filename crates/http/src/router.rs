@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use axum::http::Method;
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
 use axum::{Router, middleware};
 use hallpass_app::App;
 use utoipa::OpenApi;
@@ -21,7 +21,7 @@ use crate::api::{
 use crate::edge::{self, Operations};
 use crate::error::{ApiError, Code};
 use crate::state::{Http, HttpPolicy, Shared};
-use crate::{files as bytes, openapi, ops, pages};
+use crate::{files as bytes, oauth, openapi, ops, pages};
 
 /// The operations of the API, under `/api/v1`.
 fn api() -> OpenApiRouter<Http> {
@@ -95,6 +95,12 @@ fn around() -> Router<Http> {
         .route("/assets/person.svg", get(pages::person))
         .route("/api/v1/openapi.json", get(pages::openapi))
         .route("/.well-known/jwks.json", get(ops::jwks))
+        .route("/.well-known/openid-configuration", get(oauth::metadata))
+        .route("/.well-known/oauth-authorization-server", get(oauth::metadata))
+        .route("/oauth/token", post(oauth::token))
+        .route("/oauth/revoke", post(oauth::revoke))
+        .route("/oauth/introspect", post(oauth::introspect))
+        .route("/oauth/userinfo", get(oauth::userinfo).post(oauth::userinfo))
         .route("/uploads/{link}", put(bytes::upload))
         .route("/files/{id}/{name}", get(bytes::file))
         .route("/pictures/{id}", get(bytes::picture))
@@ -104,7 +110,7 @@ fn around() -> Router<Http> {
 }
 
 /// The routes of [`around`], for limits, metrics and the log.
-const AROUND: [(&str, &str); 13] = [
+const AROUND: [(&str, &str); 16] = [
     ("/", "start"),
     ("/api", "reference"),
     ("/assets/site.css", "assets"),
@@ -113,11 +119,23 @@ const AROUND: [(&str, &str); 13] = [
     ("/assets/person.svg", "assets"),
     ("/api/v1/openapi.json", "openapi"),
     ("/.well-known/jwks.json", "jwks"),
+    ("/.well-known/openid-configuration", "oauth.metadata"),
+    ("/.well-known/oauth-authorization-server", "oauth.metadata"),
+    ("/oauth/userinfo", "oauth.userinfo"),
     ("/files/{id}/{name}", "files.read"),
     ("/pictures/{id}", "pictures.read"),
     ("/livez", "livez"),
     ("/readyz", "readyz"),
     ("/metrics", "metrics"),
+];
+
+/// Those that change something, or take what no URL should hold.
+const ACTING: [(&str, Method, &str); 5] = [
+    ("/uploads/{link}", Method::PUT, "uploads.put"),
+    ("/oauth/token", Method::POST, "oauth.token"),
+    ("/oauth/revoke", Method::POST, "oauth.revoke"),
+    ("/oauth/introspect", Method::POST, "oauth.introspect"),
+    ("/oauth/userinfo", Method::POST, "oauth.userinfo"),
 ];
 
 /// The router over an application.
@@ -126,7 +144,7 @@ pub fn router(app: App, policy: Arc<HttpPolicy>) -> Router {
     let around_operations = AROUND
         .iter()
         .flat_map(|(path, name)| [Method::GET, Method::HEAD].map(|method| (*path, method, *name)))
-        .chain([("/uploads/{link}", Method::PUT, "uploads.put")])
+        .chain(ACTING)
         .map(|(path, method, name)| (path.to_owned(), method, name.to_owned()));
     let node = u64::from_be_bytes(hallpass_core::clock::draw(app.entropy()));
     let shared = Shared {

@@ -59,7 +59,7 @@ fn is_json(content_type: &str) -> bool {
             && essence[essence.len() - 5..].eq_ignore_ascii_case("+json"))
 }
 
-async fn read(body: Body, http: &Http) -> Result<Bytes, ApiError> {
+pub(crate) async fn read(body: Body, http: &Http) -> Result<Bytes, ApiError> {
     let limit = http.policy.max_body_bytes;
     let too_large = || ApiError::new(Code::BodyTooLarge, format!("the body is larger than {limit} bytes"));
     // By its declared length already: who sends `Expect: 100-continue` is not invited to send it.

@@ -9,7 +9,7 @@ mod query;
 mod strict;
 
 pub(crate) use auth::Authed;
-pub(crate) use body::{JsonBody, parse as parse_body};
+pub(crate) use body::{JsonBody, parse as parse_body, read as read_body};
 pub(crate) use object::Object;
 pub(crate) use patch::Patch;
 pub(crate) use path::{Param, Params2};

@@ -12,6 +12,7 @@ impl Section for Limits {
         ("mints_per_minute", "Tokens minted, per API key."),
         ("user_calls_per_minute", "Calls, per user and operation."),
         ("key_calls_per_minute", "Calls, per API key and operation, other than minting."),
+        ("client_calls_per_minute", "Calls of the token endpoints, per OAuth client and address."),
         ("bad_credentials_per_minute", "Calls with a bad credential, per address."),
     ];
 
@@ -20,6 +21,7 @@ impl Section for Limits {
             ("mints_per_minute", self.mints_per_minute),
             ("user_calls_per_minute", self.user_calls_per_minute),
             ("key_calls_per_minute", self.key_calls_per_minute),
+            ("client_calls_per_minute", self.client_calls_per_minute),
             ("bad_credentials_per_minute", self.bad_credentials_per_minute),
         ] {
             if value == 0 {
