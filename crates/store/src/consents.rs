@@ -19,8 +19,7 @@ const FIND: &str =
     concat!("SELECT ", columns!(), " FROM consents WHERE user_id = $1 AND app_id = $2 AND company_id = $3");
 // Of all users of a person.
 const LIST: &str = "SELECT c.user_id, c.app_id, c.company_id, c.scopes, c.created_at, c.updated_at
-     FROM users u JOIN consents c ON c.user_id = u.id WHERE u.person_id = $1
-     ORDER BY u.id, c.app_id, c.company_id LIMIT $2";
+     FROM users u JOIN consents c ON c.user_id = u.id WHERE u.person_id = $1 LIMIT $2";
 const PUT: &str =
     "INSERT INTO consents (user_id, app_id, company_id, scopes, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $5)
      ON CONFLICT (user_id, app_id, company_id) DO UPDATE SET scopes = excluded.scopes, updated_at = excluded.updated_at";
@@ -75,11 +74,13 @@ impl Conn {
         row.map(Consent::try_from).transpose()
     }
 
-    /// What a person allowed as any of their users, by user and app.
+    /// What a person allowed as any of their users, the latest first.
     pub async fn list_consents(&mut self, person: PersonId, limit: i64) -> Result<Vec<Consent>, StoreError> {
         let rows: Vec<Row> = on!(self, c => sqlx::query_as(LIST)
             .bind(person.to_string()).bind(limit).fetch_all(c).await)?;
-        rows.into_iter().map(Consent::try_from).collect()
+        let mut found = rows.into_iter().map(Consent::try_from).collect::<Result<Vec<_>, _>>()?;
+        found.sort_by_key(|consent| std::cmp::Reverse((consent.updated_at, consent.app, consent.company)));
+        Ok(found)
     }
 }
 

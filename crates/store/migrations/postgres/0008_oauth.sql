@@ -4,9 +4,9 @@ CREATE TABLE sessions (
     person_id       TEXT COLLATE "C" NOT NULL REFERENCES people (id),
     secret_hash     BYTEA NOT NULL UNIQUE,
     auth_time       BIGINT NOT NULL,
-    amr             TEXT NOT NULL,
-    user_agent      TEXT NOT NULL,
-    address         TEXT NOT NULL,
+    amr             TEXT COLLATE "C" NOT NULL,
+    user_agent      TEXT COLLATE "C" NOT NULL,
+    address         TEXT COLLATE "C" NOT NULL,
     created_at      BIGINT NOT NULL,
     last_seen_at    BIGINT NOT NULL,
     idle_expires_at BIGINT NOT NULL,
@@ -21,7 +21,7 @@ CREATE TABLE consents (
     user_id    TEXT COLLATE "C" NOT NULL REFERENCES users (id),
     app_id     TEXT COLLATE "C" NOT NULL REFERENCES apps (id),
     company_id TEXT COLLATE "C" NOT NULL,
-    scopes     TEXT NOT NULL,
+    scopes     TEXT COLLATE "C" NOT NULL,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     PRIMARY KEY (user_id, app_id, company_id)
@@ -35,12 +35,12 @@ CREATE TABLE authorization_codes (
     user_id        TEXT COLLATE "C" NOT NULL,
     company_id     TEXT COLLATE "C",
     session_id     TEXT COLLATE "C" NOT NULL,
-    scopes         TEXT NOT NULL,
+    scopes         TEXT COLLATE "C" NOT NULL,
     auth_time      BIGINT NOT NULL,
-    amr            TEXT NOT NULL,
-    redirect_uri   TEXT NOT NULL,
-    code_challenge TEXT,
-    nonce          TEXT,
+    amr            TEXT COLLATE "C" NOT NULL,
+    redirect_uri   TEXT COLLATE "C" NOT NULL,
+    code_challenge TEXT COLLATE "C",
+    nonce          TEXT COLLATE "C",
     created_at     BIGINT NOT NULL,
     expires_at     BIGINT NOT NULL,
     consumed_at    BIGINT
@@ -54,9 +54,9 @@ CREATE TABLE grants (
     user_id              TEXT COLLATE "C" NOT NULL REFERENCES users (id),
     company_id           TEXT COLLATE "C",
     session_id           TEXT COLLATE "C" NOT NULL REFERENCES sessions (id),
-    scopes               TEXT NOT NULL,
+    scopes               TEXT COLLATE "C" NOT NULL,
     auth_time            BIGINT NOT NULL,
-    amr                  TEXT NOT NULL,
+    amr                  TEXT COLLATE "C" NOT NULL,
     client_authenticated BOOLEAN NOT NULL,
     number               BIGINT NOT NULL,
     token_hash           BYTEA NOT NULL,
@@ -67,7 +67,7 @@ CREATE TABLE grants (
     idle_expires_at      BIGINT NOT NULL,
     expires_at           BIGINT NOT NULL,
     revoked_at           BIGINT,
-    revoked_for          TEXT
+    revoked_for          TEXT COLLATE "C"
 );
 CREATE INDEX grants_by_user ON grants (user_id, app_id, id);
 CREATE INDEX grants_by_session ON grants (session_id, id);

@@ -165,6 +165,19 @@ INSERT INTO webhook_deliveries (webhook_id, created_at, id, event, company_id, s
     SELECT 'hook_' || (n % 200), n, 'msg_' || n, '', '', CASE WHEN n % 10 = 0 THEN 'waiting' ELSE 'delivered' END,
            1, n
     FROM generate_series(1, 20000) n;
+INSERT INTO sessions (id, person_id, secret_hash, auth_time, amr, user_agent, address, created_at,
+                      last_seen_at, idle_expires_at, expires_at)
+    SELECT 'sess_' || n, 'person_' || (n % 3000 + 1), sha256(n::text::bytea), n, '[]', '', '', n, n, n, n
+    FROM generate_series(1, 10000) n;
+INSERT INTO consents (user_id, app_id, company_id, scopes, created_at, updated_at)
+    SELECT 'user_' || lpad(n::text, 26, '0'), 'app_' || (n % 500 + 1), '', '', n, n FROM generate_series(1, 10000) n;
+INSERT INTO authorization_codes (hash, grant_id, app_id, user_id, session_id, scopes, auth_time, amr,
+                                 redirect_uri, created_at, expires_at)
+    SELECT sha256(n::text::bytea), n, '', '', '', '', n, '[]', '', n, n FROM generate_series(1, 10000) n;
+INSERT INTO grants (id, app_id, user_id, session_id, scopes, auth_time, amr, client_authenticated, number,
+                    token_hash, created_at, idle_expires_at, expires_at)
+    SELECT 'grant_' || n, 'app_' || (n % 500 + 1), 'user_' || lpad((n % 5000 + 1)::text, 26, '0'),
+           'sess_' || (n % 10000 + 1), '', n, '[]', false, 1, '', n, n, n FROM generate_series(1, 20000) n;
 ANALYZE;
 ";
 

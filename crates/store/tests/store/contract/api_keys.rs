@@ -14,6 +14,7 @@ on_both! {
     a_key_is_revoked_once,
     last_use_only_moves_forward,
     lists_walk_both_ways,
+    an_app_s_first_key_that_lives_is_found,
 }
 
 fn key(n: u128) -> ApiKeyId {
@@ -126,4 +127,22 @@ async fn lists_walk_both_ways(db: &Db) {
         }
         assert_eq!(walked, (1..=9).collect::<Vec<_>>());
     }
+}
+
+async fn an_app_s_first_key_that_lives_is_found(db: &Db) {
+    let acme = db.acme().await;
+    for (n, of_app, expires) in [(1, false, None), (2, true, Some(50)), (4, true, None), (6, true, None)] {
+        let mut new = new_key(n, acme);
+        new.key.app = of_app.then(app);
+        new.key.expires_at = expires.map(at);
+        add(db, new).await;
+    }
+    let first = async |time| db.read().await.find_app_key(app(), at(time)).await.unwrap();
+    assert_eq!((first(49).await, first(50).await), (Some(key(2)), Some(key(4))));
+    commit!(db, tx => tx.revoke_api_key(key(4), at(10)));
+    assert_eq!(first(50).await, Some(key(6)));
+    assert_eq!(
+        db.read().await.find_app_key(hallpass_core::id::AppId::from_bits(9), at(1)).await.unwrap(),
+        None
+    );
 }

@@ -144,6 +144,11 @@ async fn people_prove_an_address_once(db: &Db) {
     assert_eq!(db.number("SELECT COUNT(*) FROM people").await, 1, "a refused person leaves nothing");
     assert_eq!(db.texts("SELECT email_key FROM person_emails").await, ["ann@example.com"]);
     assert_eq!(db.texts("SELECT phc FROM person_passwords").await, ["$argon2id$…"]);
+    for (person, email, proved) in
+        [(ann, "ANN@Example.com", true), (ann, "a@b.c", false), (ben, "ann@example.com", false)]
+    {
+        assert_eq!(db.read().await.is_address_proved(person, email).await.unwrap(), proved, "{email}");
+    }
 
     let acme = db.acme().await;
     assert_eq!(db.read().await.find_own_user(ann).await.unwrap(), None);
