@@ -432,7 +432,7 @@ impl App {
 }
 
 /// A new app of a company, as far as it was asked for.
-fn blank(id: AppId, company: &Company, ask: CreateApp, at: Timestamp) -> RegisteredApp {
+pub(crate) fn blank(id: AppId, company: &Company, ask: CreateApp, at: Timestamp) -> RegisteredApp {
     RegisteredApp {
         id,
         company: Some(company.id),
@@ -455,7 +455,7 @@ fn blank(id: AppId, company: &Company, ask: CreateApp, at: Timestamp) -> Registe
 
 /// What an app's first key may do: in the app's own company, what its maker may and any app may. In
 /// companies that install the app it may nothing; what they grant is theirs to say.
-fn key_rights(company: CompanyId, held: &ScopeSet) -> Result<KeyRights, AppError> {
+pub(crate) fn key_rights(company: CompanyId, held: &ScopeSet) -> Result<KeyRights, AppError> {
     let unfit = |flags: hallpass_core::catalogue::Flags| flags.has(NOT_APP) || flags.has(NOT_KEY);
     let actions = held.iter().filter(|scope| !unfit(scope.flags())).collect();
     let own = Pattern::try_from(company.to_string())

@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+use hallpass_core::ScopeSet;
 use hallpass_core::authority::Change;
 use hallpass_core::entity::{ApiKey, ChannelRules};
 use hallpass_core::id::*;
@@ -16,12 +17,13 @@ use hallpass_core::role::Role;
 use hallpass_core::statement::KeyRights;
 use hallpass_core::{Clock, Entropy};
 use hallpass_store::{
-    HeadBump, NewApiKey, NewCompany, NewExperience, NewMessage, NewUser, Store, StoreError, Tx,
+    HeadBump, NewApiKey, NewApp, NewCompany, NewExperience, NewMessage, NewUser, Store, StoreError, Tx,
 };
 use hallpass_token::{KeyRealm, KeySecret, MasterKey, PurposeKey};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::apps::{CreateApp, blank, key_rights};
 use crate::error::AppError;
 use crate::people;
 use crate::{App, Facts, hex, remember};
@@ -42,9 +44,18 @@ pub struct DemoFacts {
     pub users: Vec<DemoUser>,
     pub experience_id: ExperienceId,
     pub channel_id: ChatFeedId,
-    /// Not built yet.
-    pub oauth: Option<()>,
+    /// None in a database made before there was any.
+    pub oauth: Option<DemoClient>,
     pub other: OtherCompany,
+}
+
+/// An app that people sign in with. It may come with or without its secret.
+#[derive(Clone, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the ready line's")]
+pub struct DemoClient {
+    pub client_id: AppId,
+    pub client_secret: String,
+    pub redirect_uri: String,
 }
 
 /// One who can sign in.
@@ -171,13 +182,29 @@ struct Space {
     messages: Vec<(MessageId, &'static str, &'static str)>,
 }
 
+/// The app of the demo company.
+struct DemoApp {
+    id: AppId,
+    client_secret: KeySecret,
+    key: ApiKeyId,
+    secret: KeySecret,
+}
+
 struct Plan {
     at: Timestamp,
     password: String,
     app: AppId,
     demo: Space,
     other: Space,
+    client: DemoApp,
 }
+
+/// Where the demo app is answered: first as the guide has it, then as native apps and examples are.
+const REDIRECT_URIS: &[&str] = &[
+    "http://localhost:3000/api/auth/callback/whop",
+    "http://127.0.0.1/callback",
+    "com.yourapp.bundle://oauth/callback",
+];
 
 const DEMO_PEOPLE: &[(&str, &str, Option<Role>)] = &[
     ("owner", "Olive Owner", Some(Role::Owner)),
@@ -343,6 +370,13 @@ impl Plan {
             app: AppId::generate(at, ids),
             demo: Space::draw(("Demo", "demo"), DEMO_PEOPLE, DEMO_MESSAGES, at, ids),
             other: Space::draw(("Other", "other"), OTHER_PEOPLE, OTHER_MESSAGES, at, ids),
+            // Last, so that a seed makes of the rest what it always made.
+            client: DemoApp {
+                id: AppId::generate(at + SignedDuration::from_millis(1), ids),
+                client_secret: KeySecret::generate(KeyRealm::Client, ids),
+                key: ApiKeyId::generate(at, ids),
+                secret: KeySecret::generate(KeyRealm::Dev, ids),
+            },
         }
     }
 
@@ -365,7 +399,11 @@ impl Plan {
                 .collect(),
             experience_id: demo.experience,
             channel_id: demo.channel,
-            oauth: None,
+            oauth: Some(DemoClient {
+                client_id: self.client.id,
+                client_secret: self.client.client_secret.expose().to_owned(),
+                redirect_uri: REDIRECT_URIS[0].to_owned(),
+            }),
             other: OtherCompany {
                 company_id: other.id,
                 api_key: other.secret.expose().to_owned(),
@@ -377,7 +415,35 @@ impl Plan {
 
     async fn write(&self, app: AppId, phc: &str, tx: &mut Tx) -> Result<(), AppError> {
         self.demo.write(app, phc, self.at, tx).await?;
-        self.other.write(app, phc, self.at, tx).await
+        self.other.write(app, phc, self.at, tx).await?;
+        self.write_client(tx).await
+    }
+
+    async fn write_client(&self, tx: &mut Tx) -> Result<(), AppError> {
+        let (client, company) = (&self.client, self.demo.id);
+        let record = tx.find_company(company).await?.ok_or(AppError::NotFound("company"))?;
+        let ask = CreateApp {
+            name: "Demo app".to_owned(),
+            redirect_uris: REDIRECT_URIS.iter().map(|uri| (*uri).to_owned()).collect(),
+            ..CreateApp::default()
+        };
+        let app = blank(client.id, &record, ask, self.at);
+        let hash = client.client_secret.hash().0;
+        tx.insert_registered_app(&NewApp { app, client_secret_hash: Some(hash) }).await?;
+        let key = ApiKey {
+            id: client.key,
+            company,
+            app: Some(client.id),
+            rights: key_rights(company, &ScopeSet::everything())?,
+            name: Some("demo app".to_owned()),
+            hint: client.secret.hint(),
+            created_at: self.at,
+            last_used_at: None,
+            expires_at: None,
+            revoked_at: None,
+        };
+        tx.insert_api_key(&NewApiKey { key, secret_hash: client.secret.hash().0 }).await?;
+        Ok(())
     }
 }
 

@@ -66,6 +66,8 @@ pub struct ConsentAsk {
     pub company: Option<CompanyCard>,
     /// As whom they would enter.
     pub user: Arc<Shown>,
+    /// The address they are known by.
+    pub email: String,
     /// What they allowed this app before.
     pub known: ScopeSet,
 }
@@ -161,7 +163,8 @@ impl App {
                     return Ok(Followed::SignIn(Box::new(request)));
                 };
                 if step == Step::Consent {
-                    return Ok(Followed::Consent(Box::new(self.ask(request, client, entry, known).await?)));
+                    let ask = self.ask(request, client, session, entry, known).await?;
+                    return Ok(Followed::Consent(Box::new(ask)));
                 }
                 Ok(Followed::Redirect(self.issue_code(&request, session, entry, known).await?))
             }
@@ -186,6 +189,7 @@ impl App {
         &self,
         request: Request,
         client: Arc<Client>,
+        session: &Session,
         entry: Entry,
         known: Option<Consent>,
     ) -> Result<ConsentAsk, AppError> {
@@ -202,6 +206,7 @@ impl App {
             owner_title: owner.title.clone(),
             company,
             user: shown,
+            email: self.store.read().await?.find_proved_address(session.person).await?.unwrap_or_default(),
             known: known.map_or(ScopeSet::EMPTY, |known| known.scopes),
             request,
             client,

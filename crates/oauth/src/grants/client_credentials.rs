@@ -1,6 +1,7 @@
 //! Client credentials (RFC 6749 §4.4): a confidential app speaks for itself.
 
 use hallpass_core::ScopeSet;
+use hallpass_core::role::INHERITABLE;
 
 use crate::client::Proof;
 use crate::error::{ErrorCode, OAuthError};
@@ -17,7 +18,8 @@ impl Ask {
         Ok(Self { scope: params.get("scope")?.map(str::to_owned) })
     }
 
-    /// What it gets: what it asks for of what its key may do, or all of that.
+    /// What it gets: what it asks for of what its key may do; without asking, what chat needs of it.
+    /// Management is only ever named, as with minting.
     ///
     /// # Errors
     /// `unauthorized_client` without a secret, or without anything it may do; `invalid_scope` beyond that.
@@ -29,8 +31,12 @@ impl Ask {
         if held.is_empty() {
             return Err(unauthorized("the app has no API key that is live, so it may do nothing by itself"));
         }
-        let Some(text) = &self.scope else { return Ok(*held) };
         let invalid = |why: String| OAuthError::new(ErrorCode::InvalidScope, why);
+        let Some(text) = &self.scope else {
+            let inherited = held.and(&INHERITABLE);
+            let must_name = || invalid("name what the app needs in scope".to_owned());
+            return if inherited.is_empty() { Err(must_name()) } else { Ok(inherited) };
+        };
         let asked = ScopeSet::parse(text).map_err(|unknown| invalid(unknown.to_string()))?;
         if asked.is_empty() {
             return Err(invalid("scope is empty".to_owned()));
@@ -59,6 +65,9 @@ mod tests {
         ] {
             assert_eq!(ask(scope, authenticated).unwrap_err().code, code);
         }
+        let managing = ScopeSet::parse("developer:manage_webhook").unwrap();
+        let unnamed = Ask { scope: None }.judge(Proof { authenticated: true }, &managing);
+        assert_eq!(unnamed.unwrap_err().code, ErrorCode::InvalidScope);
         let nothing = Ask { scope: None }.judge(Proof { authenticated: true }, &ScopeSet::EMPTY);
         assert_eq!(nothing.unwrap_err().code, ErrorCode::UnauthorizedClient);
     }
