@@ -1,0 +1,5 @@
+mod catalogue;
+mod html;
+mod letters;
+mod views;
+mod weight;
