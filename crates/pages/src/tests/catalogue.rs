@@ -18,6 +18,10 @@ fn holes(text: &str) -> BTreeSet<&str> {
         .collect()
 }
 
+fn word(part: Part<'_>) -> Option<&str> {
+    if let Part::Text(text) = part { Some(text) } else { None }
+}
+
 /// The keys that templates and code name.
 fn named() -> BTreeSet<String> {
     let mut named: BTreeSet<String> =
@@ -71,6 +75,25 @@ fn every_text_is_used() {
     let named = named();
     let unused: Vec<_> = Words::of(Locale::En).all().keys().filter(|key| !named.contains(*key)).collect();
     assert!(unused.is_empty(), "{unused:?}");
+}
+
+#[test]
+fn nothing_is_left_in_english() {
+    let english = Words::of(Locale::En).all();
+    for locale in Locale::ALL.into_iter().skip(1) {
+        let same: BTreeMap<_, _> =
+            Words::of(locale).all().iter().filter(|(key, text)| english[*key] == **text).collect();
+        // Short words that languages share; a sentence is nobody's accident.
+        let said =
+            |text: &str| parts(text).into_iter().filter_map(word).flat_map(str::split_whitespace).count();
+        let long: Vec<_> = same.iter().filter(|(_, text)| said(text) > 3).collect();
+        assert!(
+            long.is_empty() && same.len() <= 14,
+            "{locale}: {} of {}: {same:?}",
+            same.len(),
+            english.len()
+        );
+    }
 }
 
 #[test]
