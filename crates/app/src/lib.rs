@@ -26,7 +26,7 @@ pub mod members;
 pub mod messages;
 pub mod oauth;
 mod page;
-mod people;
+pub mod people;
 mod profiles;
 pub mod reactions;
 pub mod revocation;

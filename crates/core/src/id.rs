@@ -176,6 +176,8 @@ id! { /// Somebody's place in a direct message or support chat.
 FeedMemberId, "fmem_" }
 id! { /// An uploaded file.
 FileId, "file_" }
+id! { /// A one-time code on its way, and what giving it opened: a step of signing in or up.
+FlowId, "flow_" }
 id! { /// What a person let an app do: one family of refresh tokens (the `grant` of access tokens).
 GrantId, "grant_" }
 id! { /// A letter on its way to somebody's mailbox. Never on the wire.

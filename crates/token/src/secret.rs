@@ -41,6 +41,10 @@ pub enum KeyRealm {
     Code,
     /// A session of a signed-in person, `hps_`: in a cookie only.
     Session,
+    /// A browser, before anybody is signed in there, `hpb_`: in a cookie only.
+    Browser,
+    /// A browser in which somebody has signed in before, `hpv_`: in a cookie only.
+    Device,
 }
 
 impl KeyRealm {
@@ -53,6 +57,8 @@ impl KeyRealm {
             Self::Client => "hpc_",
             Self::Code => "hpo_",
             Self::Session => "hps_",
+            Self::Browser => "hpb_",
+            Self::Device => "hpv_",
         }
     }
 
@@ -64,6 +70,8 @@ impl KeyRealm {
             b"hpc_" => Some(Self::Client),
             b"hpo_" => Some(Self::Code),
             b"hps_" => Some(Self::Session),
+            b"hpb_" => Some(Self::Browser),
+            b"hpv_" => Some(Self::Device),
             _ => None,
         }
     }
@@ -274,13 +282,15 @@ mod tests {
     use super::*;
     use crate::testing::{SeededEntropy, all_values, alterations};
 
-    const REALMS: [KeyRealm; 6] = [
+    const REALMS: [KeyRealm; 8] = [
         KeyRealm::Company,
         KeyRealm::App,
         KeyRealm::Dev,
         KeyRealm::Client,
         KeyRealm::Code,
         KeyRealm::Session,
+        KeyRealm::Browser,
+        KeyRealm::Device,
     ];
 
     struct Fixed([u8; 32]);
