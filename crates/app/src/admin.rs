@@ -394,7 +394,7 @@ impl App {
             email: ask.email,
             username: ask.username,
             name: ask.name,
-            phc,
+            phc: Some(phc),
         };
         Ok((person, made))
     }

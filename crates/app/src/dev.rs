@@ -274,7 +274,7 @@ impl Space {
 
     async fn write(&self, app: AppId, phc: &str, at: Timestamp, tx: &mut Tx) -> Result<(), AppError> {
         for person in &self.people {
-            tx.insert_person(person.id, &email(person.username), phc, at).await?;
+            tx.insert_person(person.id, &email(person.username), Some(phc), at).await?;
             let user = NewUser {
                 id: person.user,
                 person: Some(person.id),

@@ -20,6 +20,7 @@ mod authority;
 mod authorization_codes;
 mod channels;
 mod clock;
+mod code_flows;
 mod companies;
 mod conn;
 mod consents;
@@ -33,10 +34,13 @@ mod file;
 mod files;
 mod grants;
 mod idempotency;
+mod mails;
 mod members;
 mod messages;
 mod migrations;
 mod page;
+mod passkeys;
+mod people;
 mod reactions;
 mod row;
 mod search;
@@ -44,6 +48,7 @@ mod search_index;
 mod sessions;
 mod signing_keys;
 mod team;
+mod throttles;
 mod users;
 mod webhook_queue;
 mod webhooks;
@@ -64,6 +69,7 @@ pub use append::Append;
 pub use apps::{AppFilter, AppPatch, CompanyApp, NewApp};
 pub use authority::{AUTHORITY_PAGE, Head};
 pub use channels::{ChannelFilter, ChannelPatch};
+pub use code_flows::{Flow, FlowPurpose, NewFlow};
 pub use companies::{CompanyFilter, CompanyPatch, NewCompany};
 pub use conn::{Conn, Tx};
 pub use error::{Cause, MaybeStoreError, StoreError};
@@ -72,13 +78,17 @@ pub use feeds::{FeedTouch, NewFeed, SupportFilter};
 pub use files::{DueFile, NewFile};
 pub use grants::Rotation;
 pub use idempotency::{Claim, StoredAnswer};
+pub use mails::{MailState, SealedMail};
 pub use members::{MemberFilter, MemberOrder};
 pub use messages::{EventKind, HeadBump, NewMessage, Replied};
 pub use page::{Key, Scan};
+pub use passkeys::{ChallengePurpose, Passkey};
+pub use people::{Address, LocalUser};
 pub use search::ChatPlace;
 pub use search_index::Behind;
 pub use signing_keys::{KeyState, SigningKeyRow};
 pub use team::TeamFilter;
+pub use throttles::Rate;
 pub use users::{NewUser, Profile, ProfileOverride, UserPatch};
 pub use webhook_queue::{Delivery, Lease, NewRun, Progress, Run};
 pub use webhooks::{Happened, SealedSecrets, WebhookPatch};
@@ -355,6 +365,7 @@ pub fn statements(shared: bool) -> Vec<&'static str> {
         authority::ALL,
         authorization_codes::ALL,
         channels::ALL,
+        code_flows::ALL,
         companies::ALL,
         consents::ALL,
         experiences::ALL,
@@ -363,15 +374,19 @@ pub fn statements(shared: bool) -> Vec<&'static str> {
         files::ALL,
         grants::ALL,
         idempotency::ALL,
+        mails::ALL,
         members::ALL,
         members::everybody::ALL,
         messages::ALL,
+        passkeys::ALL,
+        people::ALL,
         reactions::ALL,
         search::ALL,
         search_index::ALL,
         sessions::ALL,
         signing_keys::ALL,
         team::ALL,
+        throttles::ALL,
         users::ALL,
         webhook_queue::ALL,
         webhooks::ALL,

@@ -1,4 +1,4 @@
-//! Users, and the people behind them.
+//! Users.
 
 use hallpass_core::entity::User;
 use hallpass_core::id::{CompanyId, FileId, PersonId, UserId};
@@ -148,12 +148,8 @@ const SET_OVERRIDE: &str =
 const DEACTIVATE: &str =
     "UPDATE users SET deactivated_at = $2 WHERE id = $1 AND deactivated_at IS NULL RETURNING id";
 const REACTIVATE: &str = "UPDATE users SET deactivated_at = NULL WHERE id = $1 RETURNING id";
-const INSERT_PERSON: &str = "INSERT INTO people (id, created_at) VALUES ($1, $2)";
 const IS_PROVED: &str =
     "SELECT 1 FROM person_emails WHERE person_id = $1 AND email_key = $2 AND verified_at IS NOT NULL";
-const INSERT_EMAIL: &str = "INSERT INTO person_emails (person_id, email_key, email, verified_at, created_at)
-     VALUES ($1, $2, $3, $4, $5)";
-const INSERT_PASSWORD: &str = "INSERT INTO person_passwords (person_id, phc, updated_at) VALUES ($1, $2, $3)";
 
 pub(crate) const ALL: &[&str] = &[
     FIND,
@@ -174,10 +170,7 @@ pub(crate) const ALL: &[&str] = &[
     SET_OVERRIDE,
     DEACTIVATE,
     REACTIVATE,
-    INSERT_PERSON,
     IS_PROVED,
-    INSERT_EMAIL,
-    INSERT_PASSWORD,
 ];
 
 /// A user to be stored.
@@ -454,27 +447,5 @@ impl Tx {
         let done: Option<String> = on!(self.0, c => sqlx::query_scalar(REACTIVATE)
             .bind(id.to_string()).fetch_optional(c).await)?;
         Ok(done.is_some())
-    }
-
-    /// Stores a person with a verified address and a password (PHC string).
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] if a person has proved that address before.
-    pub async fn insert_person(
-        &mut self,
-        id: PersonId,
-        email: &str,
-        phc: &str,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let at = at.as_millisecond();
-        on!(self.0, c => sqlx::query(INSERT_PERSON)
-            .bind(id.to_string()).bind(at).execute(c).await.map(drop))?;
-        on!(self.0, c => sqlx::query(INSERT_EMAIL)
-            .bind(id.to_string()).bind(email.to_lowercase()).bind(email).bind(at).bind(at)
-            .execute(c).await.map(drop))?;
-        on!(self.0, c => sqlx::query(INSERT_PASSWORD)
-            .bind(id.to_string()).bind(phc).bind(at).execute(c).await.map(drop))?;
-        Ok(())
     }
 }

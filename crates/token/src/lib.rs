@@ -18,6 +18,7 @@
 //! | webhook deliveries | HMAC under the endpoint's secret | [`webhook`] |
 //! | things at rest | AES-256-GCM under a key per purpose | [`seal`] |
 //! | passwords | Argon2id | [`password`] |
+//! | passkeys | ES256, Ed25519 or RS256 over a challenge | [`webauthn`] |
 
 mod base64url;
 mod claims;
@@ -31,6 +32,7 @@ pub mod refresh;
 pub mod seal;
 pub mod secret;
 pub mod signature;
+pub mod webauthn;
 pub mod webhook;
 
 pub use claims::{AccessClaims, ClientId, Subject, TokenKind};

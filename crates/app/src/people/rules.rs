@@ -27,19 +27,21 @@ pub(crate) struct NewPerson {
     pub(crate) email: String,
     pub(crate) username: String,
     pub(crate) name: Option<String>,
-    /// The password's hash.
-    pub(crate) phc: String,
+    /// The hash of the password, if they have one.
+    pub(crate) phc: Option<String>,
 }
 
 impl NewPerson {
     /// Stores the person, their address as verified, their password and their own user.
     pub(crate) async fn insert(&self, tx: &mut Tx, at: Timestamp) -> Result<(), AppError> {
-        tx.insert_person(self.id, &self.email, &self.phc, at).await.map_err(|error| match error {
-            StoreError::Conflict => {
-                AppError::unprocessable("email_taken", "email", "a person with this address exists")
-            }
-            error => error.into(),
-        })?;
+        tx.insert_person(self.id, &self.email, self.phc.as_deref(), at).await.map_err(
+            |error| match error {
+                StoreError::Conflict => {
+                    AppError::unprocessable("email_taken", "email", "a person with this address exists")
+                }
+                error => error.into(),
+            },
+        )?;
         let user = NewUser {
             id: self.user,
             person: Some(self.id),

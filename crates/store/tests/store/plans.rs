@@ -150,8 +150,21 @@ INSERT INTO blobs (hash, suspect_at) SELECT n, CASE WHEN n % 10 = 0 THEN n END F
 INSERT INTO file_blobs (file_id, px, hash, content_type, size_bytes)
     SELECT 'file_' || n, 0, n, 'image/png', n FROM generate_series(1, 20000) n;
 INSERT INTO server_facts (name, value) SELECT n, n FROM generate_series(1, 1000) n;
-INSERT INTO person_emails (person_id, email_key, email, created_at)
-    SELECT 'person_' || n, n, n, n FROM generate_series(1, 3000) n;
+INSERT INTO person_emails (person_id, email_key, email, verified_at, created_at)
+    SELECT 'person_' || n, n, n, CASE WHEN n % 10 > 0 THEN n END, n FROM generate_series(1, 3000) n;
+INSERT INTO code_flows (id, browser, purpose, email, code_mac, attempts, expires_at)
+    SELECT 'flow_' || n, '', 'sign_in', n, '', 0, n FROM generate_series(1, 5000) n;
+INSERT INTO passkeys (id, person_id, credential_id, public_key, sign_count, backup_eligible, backed_up, aaguid,
+                      transports, name, created_at)
+    SELECT 'pkey_' || n, 'person_' || (n % 3000 + 1), sha256(n::text::bytea), '', 0, true, true, '', '[]', n, n
+    FROM generate_series(1, 6000) n;
+INSERT INTO passkey_challenges (challenge, browser, purpose, expires_at)
+    SELECT sha256(n::text::bytea), '', 'sign_in', n FROM generate_series(1, 5000) n;
+INSERT INTO throttles (id, until_at) SELECT sha256(n::text::bytea), n FROM generate_series(1, 5000) n;
+INSERT INTO known_devices (device, person_id, expires_at)
+    SELECT sha256(n::text::bytea), 'person_' || (n % 3000 + 1), n FROM generate_series(1, 6000) n;
+INSERT INTO mails (id, sealed, state, attempts, next_at)
+    SELECT 'mail_' || n, '', CASE WHEN n % 2 = 0 THEN 'queued' ELSE 'kept' END, 0, n FROM generate_series(1, 5000) n;
 INSERT INTO person_passwords (person_id, phc, updated_at) SELECT 'person_' || n, n, n FROM generate_series(1, 3000) n;
 INSERT INTO webhooks (id, company_id, url, enabled, events, api_version, child_events, secret, created_at,
                       updated_at, deleted_at, reads)

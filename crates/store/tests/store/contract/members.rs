@@ -193,7 +193,7 @@ async fn an_address_is_shown_where_it_resolves(db: &Db) {
     let acme = db.acme().await;
     let (child, other) = (db.company(2, 1, Some(1)).await, db.company(3, 1, None).await);
     let person = PersonId::from_bits(5);
-    commit!(db, tx => tx.insert_person(person, "Zoe@Proved.com", "phc", at(0)));
+    commit!(db, tx => tx.insert_person(person, "Zoe@Proved.com", Some("phc"), at(0)));
     for new in [
         NewUser { person: Some(person), ..new_user(2, None) },
         NewUser { email: Some("Ann@Acme.com".to_owned()), ..new_user(3, Some(acme)) },

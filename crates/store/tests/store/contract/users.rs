@@ -135,10 +135,12 @@ async fn deactivation_happens_once_and_can_be_undone(db: &Db) {
 
 async fn people_prove_an_address_once(db: &Db) {
     let (ann, ben) = (PersonId::from_bits(1), PersonId::from_bits(2));
-    commit!(db, tx => tx.insert_person(ann, "Ann@example.com", "$argon2id$…", at(0)));
+    commit!(db, tx => tx.insert_person(ann, "Ann@example.com", Some("$argon2id$…"), at(0)));
     let refused = db
         .store
-        .write((), move |(), tx| Box::pin(tx.insert_person(ben, "ANN@example.com", "$argon2id$…", at(0))))
+        .write((), move |(), tx| {
+            Box::pin(tx.insert_person(ben, "ANN@example.com", Some("$argon2id$…"), at(0)))
+        })
         .await;
     assert!(matches!(refused, Err(StoreError::Conflict)), "{refused:?}");
     assert_eq!(db.number("SELECT COUNT(*) FROM people").await, 1, "a refused person leaves nothing");
@@ -278,7 +280,7 @@ async fn an_address_means_whom_the_company_knows_by_it(db: &Db) {
     let other = db.company(2, 1, None).await;
     let person = PersonId::from_bits(5);
     let proved = "Zoe@Example.com";
-    commit!(db, tx => tx.insert_person(person, proved, "phc", at(0)));
+    commit!(db, tx => tx.insert_person(person, proved, Some("phc"), at(0)));
     let own = NewUser { person: Some(person), ..new_user(10, None) };
     let supplied =
         |n, home, email: &str| NewUser { email: Some(email.to_owned()), ..new_user(n, Some(home)) };

@@ -1,0 +1,76 @@
+-- How humans sign up and in. What names a browser or a device is the hash of its cookie.
+
+-- Changed with every change to how a person signs in: whoever changes it holds this row first.
+ALTER TABLE people ADD COLUMN changed_at INTEGER;
+
+-- One-time codes on their way, and what giving them opened. A flow is asked for, proved, used.
+CREATE TABLE code_flows (
+    id         TEXT    NOT NULL PRIMARY KEY,
+    browser    BLOB    NOT NULL,
+    purpose    TEXT    NOT NULL CHECK (purpose IN ('sign_in', 'reset', 'address')),
+    email      TEXT    NOT NULL,
+    -- Who asked, if they were signed in.
+    person_id  TEXT    REFERENCES people (id),
+    code_mac   BLOB    NOT NULL,
+    attempts   INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    proved_at  INTEGER,
+    used_at    INTEGER
+) STRICT;
+CREATE INDEX code_flows_expiry ON code_flows (expires_at);
+
+CREATE TABLE passkeys (
+    id              TEXT    NOT NULL PRIMARY KEY,
+    person_id       TEXT    NOT NULL REFERENCES people (id),
+    credential_id   BLOB    NOT NULL UNIQUE,
+    public_key      BLOB    NOT NULL,
+    sign_count      INTEGER NOT NULL,
+    backup_eligible INTEGER NOT NULL CHECK (backup_eligible IN (0, 1)),
+    backed_up       INTEGER NOT NULL CHECK (backed_up IN (0, 1)),
+    aaguid          BLOB    NOT NULL,
+    transports      TEXT    NOT NULL,
+    name            TEXT    NOT NULL,
+    created_at      INTEGER NOT NULL,
+    last_used_at    INTEGER
+) STRICT;
+CREATE INDEX passkeys_of_person ON passkeys (person_id, id);
+
+-- Taken by deleting. The person may be one who is only about to be.
+CREATE TABLE passkey_challenges (
+    challenge  BLOB    NOT NULL PRIMARY KEY,
+    browser    BLOB    NOT NULL,
+    purpose    TEXT    NOT NULL CHECK (purpose IN ('add', 'sign_in', 'sign_up')),
+    person_id  TEXT,
+    expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX passkey_challenges_expiry ON passkey_challenges (expires_at);
+
+-- How far ahead of now somebody has used up what they may do.
+CREATE TABLE throttles (
+    id       BLOB    NOT NULL PRIMARY KEY,
+    until_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX throttles_until ON throttles (until_at);
+
+-- Where a person has signed in before.
+CREATE TABLE known_devices (
+    device     BLOB    NOT NULL PRIMARY KEY,
+    person_id  TEXT    NOT NULL REFERENCES people (id),
+    expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX known_devices_of_person ON known_devices (person_id);
+CREATE INDEX known_devices_expiry ON known_devices (expires_at);
+
+-- Letters on their way; to whom and what, sealed. Those that are void go nowhere: they cost what others cost.
+CREATE TABLE mails (
+    id         TEXT    NOT NULL PRIMARY KEY,
+    sealed     BLOB    NOT NULL,
+    state      TEXT    NOT NULL CHECK (state IN ('queued', 'kept', 'void')),
+    attempts   INTEGER NOT NULL,
+    next_at    INTEGER NOT NULL
+) STRICT;
+CREATE INDEX mails_queue ON mails (next_at, id) WHERE state = 'queued';
+
+-- A person is one user in a company that made them.
+CREATE UNIQUE INDEX users_linked ON users (person_id, home_company_id)
+    WHERE person_id IS NOT NULL AND home_company_id IS NOT NULL;
