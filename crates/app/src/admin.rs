@@ -7,7 +7,6 @@
 //! made here, is in the answer, once.
 
 use std::fmt;
-use std::sync::Arc;
 
 use hallpass_core::authority::Change;
 use hallpass_core::clock::wire_time;
@@ -194,7 +193,7 @@ impl App {
                 self.admin_create_key(CreateApiKey { company, app, name, rights, expires_at }).await
             }
             C::CreateApp { company, name } => {
-                check_name(Some(&name))?;
+                people::check_name(Some(&name))?;
                 if name.trim().is_empty() {
                     return Err(AppError::invalid("name", "an app has a name"));
                 }
@@ -379,14 +378,14 @@ impl App {
     async fn person(&self, ask: PersonAsk) -> Result<(NewPerson, Option<SecretString>), AppError> {
         people::check_email(&ask.email)?;
         people::check_username(&ask.username)?;
-        check_name(ask.name.as_deref())?;
+        people::check_name(ask.name.as_deref())?;
         let made = ask.password.is_none().then(|| people::generate_password(&*self.entropy));
         if let Some(SecretText(chosen)) = &ask.password {
             people::check_password(chosen)?;
         }
         let password = ask.password.map(|SecretText(chosen)| chosen).or_else(|| made.clone());
         let password = password.ok_or_else(|| AppError::missing("password"))?;
-        let phc = people::hash_password(password, Arc::clone(&self.entropy)).await?;
+        let phc = self.hash_password(password).await?;
         let at = self.clock.now();
         let person = NewPerson {
             id: PersonId::generate(at, &*self.entropy),
@@ -428,7 +427,7 @@ impl App {
             None => format!("{}-{}", slug(name.as_deref().unwrap_or_default(), "user"), self.suffix()),
         };
         people::check_username(&username)?;
-        check_name(name.as_deref())?;
+        people::check_name(name.as_deref())?;
         let at = self.clock.now();
         let new = NewUser {
             id: UserId::generate(at, &*self.entropy),
@@ -493,15 +492,6 @@ impl App {
         let scan = Scan { descending: true, from, limit };
         let companies = conn.list_companies(&filter, (i64::MIN, i64::MAX), &scan).await?;
         Ok(companies.iter().map(company_view).collect())
-    }
-}
-
-fn check_name(name: Option<&str>) -> Result<(), AppError> {
-    match name {
-        Some(name) if name.chars().count() > 100 || name.contains('\0') => {
-            Err(AppError::invalid("name", "a name has at most 100 characters"))
-        }
-        _ => Ok(()),
     }
 }
 

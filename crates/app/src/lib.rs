@@ -22,6 +22,7 @@ pub mod files;
 mod idempotency;
 pub mod keyring;
 mod limits;
+pub mod mail;
 pub mod members;
 pub mod messages;
 pub mod oauth;
@@ -105,6 +106,10 @@ pub struct AppParts {
     pub files: FileStorage,
     /// How signing in behaves.
     pub oauth: OAuthPolicy,
+    /// How passwords are hashed.
+    pub hashing: people::Hashing,
+    /// Where letters go.
+    pub mail: mail::Post,
 }
 
 /// The application. Cheap to clone.
@@ -130,6 +135,8 @@ pub struct Inner {
     pub(crate) cursors: CursorKey,
     pub(crate) idempotency: MacKey,
     pub(crate) app_seal: hallpass_token::PurposeKey,
+    pub(crate) people: people::People,
+    pub(crate) mail: mail::Mails,
     pub(crate) issuer: Arc<str>,
     pub(crate) dev: bool,
     pub(crate) builtin_app: AppId,
@@ -216,6 +223,8 @@ impl App {
             cursors: CursorKey::derive(&parts.master),
             idempotency: parts.master.derive_mac("idempotency"),
             app_seal: parts.master.derive("app-secrets"),
+            people: people::People::new(&parts.master, parts.hashing, &issuer),
+            mail: mail::Mails { post: parts.mail, seal: parts.master.derive("mails") },
             limits: limits::Limiter::new(parts.limits),
             tokens: caller::TokenCache::new(),
             keys_by_hash: Cache::new(&authority, 10_000),
@@ -259,7 +268,7 @@ impl App {
                 }
             }
         };
-        tokio::join!(log, chores, self.keep_indexed(), self.run_webhooks());
+        tokio::join!(log, chores, self.keep_indexed(), self.run_webhooks(), self.run_mails());
     }
 
     /// Housekeeping: last uses of keys, old authority entries and idempotency keys, retiring keys, files
@@ -291,6 +300,7 @@ impl App {
         let pruned = self.store.read().await?.authority_head().await?.pruned;
         self.authority.forget_kills(pruned);
         self.clear_webhooks(now).await?;
+        self.clear_people(now).await?;
         self.keyring.sweep().await?;
         self.sweep_files().await
     }

@@ -173,7 +173,16 @@ impl App {
         if patch == UserPatch::default() {
             return Ok(());
         }
-        let home = user.home;
+        self.write_global(id, user.home, patch).await
+    }
+
+    /// Writes a global profile of a user of `home`, or of a person's own.
+    pub(crate) async fn write_global(
+        &self,
+        id: UserId,
+        home: Option<CompanyId>,
+        patch: UserPatch,
+    ) -> Result<(), AppError> {
         let n = self
             .store
             .write((id, home, patch, self.clock.now()), |(id, home, patch, at), tx| {

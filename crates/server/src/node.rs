@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use hallpass_app::files::FileStorage;
+use hallpass_app::mail::Post;
 use hallpass_app::oauth::OAuthPolicy;
+use hallpass_app::people::Hashing;
 use hallpass_app::{App, AppParts, Limits};
 use hallpass_core::Entropy;
 use hallpass_http::HttpPolicy;
@@ -43,6 +45,8 @@ pub(crate) struct Opening {
     pub(crate) webhooks: WebhooksConfig,
     pub(crate) files: FileStorage,
     pub(crate) oauth: OAuthPolicy,
+    pub(crate) hashing: Hashing,
+    pub(crate) mail: Post,
 }
 
 /// Connects, and migrates.
@@ -73,6 +77,8 @@ pub(crate) async fn open_app(opening: Opening) -> anyhow::Result<App> {
         webhooks: opening.webhooks.parts(opening.dev),
         files: opening.files,
         oauth: opening.oauth,
+        hashing: opening.hashing,
+        mail: opening.mail,
     };
     App::open(parts).await.map_err(|error| {
         let (code, message) = admin_socket::describe(&error);

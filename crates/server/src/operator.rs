@@ -112,6 +112,8 @@ pub(crate) async fn open(config: &Config, folder: Option<&DataFolder>) -> anyhow
         publish_ahead: config.tokens.publish_ahead(),
         webhooks: config.webhooks.clone(),
         oauth: config.oauth.policy(),
+        hashing: config.passwords.hashing(),
+        mail: config.mail.post(dev)?,
         files: FileStorage::nowhere(),
     })
     .await

@@ -1,5 +1,6 @@
 //! The clock and the randomness of this machine: the only place that asks the system for either.
 
+use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,18 @@ impl Entropy for OsEntropy {
     fn fill(&self, dest: &mut [u8]) {
         // Without randomness nothing here is safe to do; since Linux 3.17 it does not fail.
         getrandom::fill(dest).expect("the system gives randomness");
+    }
+}
+
+/// How many cores there are.
+pub(crate) fn cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Lets every other thread go first: on Linux a priority is the thread's own.
+pub(crate) fn step_back() {
+    if let Err(error) = rustix::process::nice(19) {
+        tracing::debug!(error = %error, "a thread keeps its priority");
     }
 }
 

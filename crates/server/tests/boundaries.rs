@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hallpass-fanout", &["hallpass-core"]),
     ("hallpass-pages", &["hallpass-core"]),
     ("hallpass-outbound", &[]),
+    ("hallpass-mail", &[]),
     ("hallpass-blobs", &["hallpass-core"]),
     (
         "hallpass-app",
@@ -25,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hallpass-store",
             "hallpass-fanout",
             "hallpass-outbound",
+            "hallpass-mail",
             "hallpass-blobs",
         ],
     ),
@@ -62,6 +64,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("async-nats", &["hallpass-fanout"]),
     // The binary's own tests speak HTTP to it.
     ("reqwest", &["hallpass-outbound", "hallpass"]),
+    ("lettre", &["hallpass-mail"]),
     ("object_store", &["hallpass-blobs"]),
     // Tests make pictures, hostile ones too, and look at what became of them.
     ("image", &["hallpass-blobs", "hallpass-testkit"]),

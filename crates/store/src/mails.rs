@@ -8,7 +8,8 @@ use crate::error::StoreError;
 use crate::row::parsed;
 
 const INSERT: &str = "INSERT INTO mails (id, sealed, state, attempts, next_at) VALUES ($1, $2, $3, 0, $4)";
-const LIST: &str = "SELECT id, sealed, attempts FROM mails WHERE state <> 'void' ORDER BY id DESC LIMIT $1";
+const LIST: &str = "SELECT id, sealed, attempts FROM mails WHERE id < $1 AND state <> 'void'
+     ORDER BY id DESC LIMIT $2";
 // Of two nodes that choose the same, the second finds them moved on.
 const CLAIM: &str = "UPDATE mails SET next_at = $2, attempts = attempts + 1
      WHERE id IN (SELECT q.id FROM mails q WHERE q.state = 'queued' AND q.next_at <= $1
@@ -20,6 +21,9 @@ const DELETE: &str = "DELETE FROM mails WHERE id = $1";
 const PRUNE: &str = "DELETE FROM mails WHERE id < $1";
 
 pub(crate) const ALL: &[&str] = &[INSERT, LIST, CLAIM, RETRY, DELETE, PRUNE];
+
+/// Behind every id.
+const END: &str = "mail_~";
 
 /// What becomes of a letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +55,7 @@ impl Conn {
     /// The newest letters, but for void ones.
     pub async fn list_mails(&mut self, limit: i64) -> Result<Vec<SealedMail>, StoreError> {
         let rows: Vec<(String, Vec<u8>, i64)> =
-            on!(self, c => sqlx::query_as(LIST).bind(limit).fetch_all(c).await)?;
+            on!(self, c => sqlx::query_as(LIST).bind(END).bind(limit).fetch_all(c).await)?;
         rows.into_iter().map(mail).collect()
     }
 }

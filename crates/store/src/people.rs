@@ -48,6 +48,7 @@ const FIND_LINKED: &str = concat!(
 const FIND_LINKABLE: &str = concat!(
     "SELECT u.id, u.deactivated_at, u.home_company_id FROM person_emails e JOIN users u ON u.email_key = e.email_key
      WHERE e.person_id = $1 AND e.verified_at IS NOT NULL AND u.person_id IS NULL
+       AND NOT EXISTS (SELECT 1 FROM users l WHERE l.person_id = $1 AND l.home_company_id = u.home_company_id)
        AND u.home_company_id IN ($2, (SELECT c.parent_id FROM companies c WHERE c.id = $2)) AND ",
     local_to!("$2")
 );

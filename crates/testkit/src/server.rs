@@ -1,5 +1,6 @@
 //! A whole server in the test's process: own database, fixed clock, seeded randomness.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +10,14 @@ use axum::body::Body;
 use axum::http::{Method, Request};
 use hallpass_app::api_keys::CreateApiKey;
 use hallpass_app::files::{Blobs, FileStorage, FilesPolicy, Quarantine};
+use hallpass_app::mail::{Mail, Post};
 use hallpass_app::oauth::OAuthPolicy;
+use hallpass_app::people::Hashing;
 use hallpass_app::webhooks::{LOG_KEPT, WebhookParts};
 use hallpass_app::{App, AppParts, Limits};
 use hallpass_core::entity::PollOption;
 use hallpass_core::id::{CompanyId, UserId};
+use hallpass_core::mail::Letter;
 use hallpass_core::role::Role;
 use hallpass_core::statement::KeyRights;
 use hallpass_http::{HttpPolicy, WebhookWire};
@@ -84,6 +88,10 @@ pub struct Setup {
     pub blobs: Option<Blobs>,
     /// How signing in behaves.
     pub oauth: OAuthPolicy,
+    /// How passwords are hashed.
+    pub hashing: Hashing,
+    /// Where letters go: by default nowhere, to be looked at.
+    pub mail: Post,
 }
 
 impl Default for Setup {
@@ -103,6 +111,8 @@ impl Default for Setup {
             files: FilesPolicy::default(),
             blobs: None,
             oauth: OAuthPolicy::default(),
+            hashing: hashing(),
+            mail: Post::Outbox,
         }
     }
 }
@@ -110,6 +120,11 @@ impl Default for Setup {
 /// What an application needs for webhooks.
 pub fn webhook_parts(outbound: Outbound, dispatch: bool) -> WebhookParts {
     WebhookParts { outbound, wire: Arc::new(WebhookWire), dispatch, log_kept: LOG_KEPT }
+}
+
+/// Two threads, of no lower priority.
+pub fn hashing() -> Hashing {
+    Hashing { threads: NonZeroUsize::MIN.saturating_add(1), queue: 64, on_start: || {} }
 }
 
 /// A server under test.
@@ -237,6 +252,8 @@ impl TestServer {
             webhooks: webhook_parts(setup.outbound, setup.dispatch),
             files: storage,
             oauth: setup.oauth,
+            hashing: setup.hashing,
+            mail: setup.mail,
         })
         .await
         .expect("the application opens");
@@ -263,6 +280,31 @@ impl TestServer {
             ..setup
         })
         .await
+    }
+
+    /// The letters that were written, newest first.
+    pub async fn letters(&self) -> Vec<Mail> {
+        self.app.list_mails(100).await.expect("the letters open")
+    }
+
+    /// The newest letter to an address.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub async fn letter_to(&self, email: &str) -> Mail {
+        let letters = self.letters().await;
+        letters.into_iter().find(|mail| mail.to == email).expect("a letter to this address")
+    }
+
+    /// The code in the newest letter to an address.
+    ///
+    /// # Panics
+    /// If there is no letter, or no code in it.
+    pub async fn code_for(&self, email: &str) -> String {
+        match self.letter_to(email).await.letter {
+            Letter::SignInCode { code } | Letter::ResetCode { code } | Letter::AddressCode { code } => code,
+            other => panic!("no code in {other:?}"),
+        }
     }
 
     /// Stops what runs beside requests: the node reads the authority log no more, as if its way to the

@@ -52,14 +52,3 @@ impl App {
         Ok(self.is_app_in(app, company).await? && self.standing(company, user).await?.enrolled())
     }
 }
-
-impl App {
-    /// The user that a person is in a company: one linked to them, else their own.
-    pub(crate) async fn user_for(
-        &self,
-        person: PersonId,
-        _company: Option<CompanyId>,
-    ) -> Result<Option<UserId>, AppError> {
-        Ok(self.store.read().await?.find_own_user(person).await?.map(|user| user.id))
-    }
-}

@@ -4,27 +4,28 @@
 //!
 //! | cookie | made by | lives | for |
 //! |---|---|---|---|
-//! | browser, `hpb_…` | [`App::new_browser`](crate::App::new_browser), on the first page | this browser session | binds codes and challenges to who asked for them |
+//! | browser, `hpb_…` | [`new_browser`](crate::App::new_browser), on the first page | this browser session | binds codes and challenges to who asked for them |
 //! | device, `hpv_…` | [`SignedIn::device`] | 400 days | says that somebody signed in here before: strangers' failures do not count against them |
 //!
 //! Neither signs anybody in. Whatever signs in returns [`SignedIn`]; a session is begun with it.
 //!
-//! | step | function |
+//! | step | function of [`App`](crate::App) |
 //! |---|---|
-//! | ask for a code by e-mail, to sign in or up or to reset | [`codes`]: `begin_code(&Asker, BeginCode) -> FlowId` |
-//! | give the code | `give_code(&Asker, FlowId, &str) -> CodeOutcome` |
-//! | sign up, after a code | [`accounts`]: `create_account(&Asker, FlowId, NewAccount) -> SignedIn` |
-//! | sign in by password | [`passwords`]: `sign_in_with_password(&Asker, &str, SecretString) -> SignedIn` |
-//! | reset, after a code | `reset_password(&Asker, FlowId, SecretString) -> SignedIn` |
-//! | change, signed in | `change_password(&Session, Option<SecretString>, SecretString)`, `has_password(PersonId) -> bool` |
-//! | whether passkeys can work under this URL | [`passkeys`]: `passkeys_work() -> bool` |
-//! | add a passkey, signed in | `begin_passkey(&Asker, &Session) -> String`, `add_passkey(&Asker, &Session, name, credential) -> Passkey` |
-//! | sign in by passkey | `begin_passkey_sign_in(&Asker) -> String`, `sign_in_with_passkey(&Asker, credential) -> SignedIn` |
-//! | sign up by passkey, after a code | `begin_passkey_sign_up(&Asker, FlowId, &NewAccount) -> String`, `create_account_with_passkey(&Asker, FlowId, NewAccount, name, credential) -> SignedIn` |
-//! | the passkeys | `list_passkeys(PersonId) -> Vec<Passkey>`, `rename_passkey(PersonId, PasskeyId, &str)`, `remove_passkey(&Session, PasskeyId)` |
-//! | addresses | [`addresses`]: `list_addresses(PersonId) -> Vec<Address>`, `begin_address(&Asker, &Session, &str, Locale) -> FlowId`, `prove_address(&Asker, &Session, FlowId, &str)`, `remove_address(&Session, &str)` |
-//! | the person's own user | [`profile`]: `own_profile(PersonId) -> UserProfile`, `update_own_profile(PersonId, UserPatch) -> UserProfile` |
-//! | who a person is in a company | [`links`]: `user_for(PersonId, CompanyId) -> Option<UserId>` |
+//! | ask for a code by e-mail, to sign in or up or to reset | [`begin_code`](crate::App::begin_code) |
+//! | give the code | [`give_code`](crate::App::give_code) |
+//! | sign up, after a code | [`create_account`](crate::App::create_account) |
+//! | sign in by password | [`sign_in_with_password`](crate::App::sign_in_with_password) |
+//! | reset, after a code | [`reset_password`](crate::App::reset_password) |
+//! | change, signed in | [`change_password`](crate::App::change_password), [`has_password`](crate::App::has_password) |
+//! | whether passkeys can work under this URL | [`passkeys_work`](crate::App::passkeys_work) |
+//! | add a passkey, signed in | [`begin_passkey`](crate::App::begin_passkey), [`add_passkey`](crate::App::add_passkey) |
+//! | sign in by passkey | [`begin_passkey_sign_in`](crate::App::begin_passkey_sign_in), [`sign_in_with_passkey`](crate::App::sign_in_with_passkey) |
+//! | sign up by passkey, after a code | [`begin_passkey_sign_up`](crate::App::begin_passkey_sign_up), [`create_account_with_passkey`](crate::App::create_account_with_passkey) |
+//! | the passkeys | [`list_passkeys`](crate::App::list_passkeys), [`rename_passkey`](crate::App::rename_passkey), [`remove_passkey`](crate::App::remove_passkey) |
+//! | addresses | [`list_addresses`](crate::App::list_addresses), [`begin_address`](crate::App::begin_address), [`prove_address`](crate::App::prove_address), [`remove_address`](crate::App::remove_address) |
+//! | the person's own user | [`own_profile`](crate::App::own_profile), [`update_own_profile`](crate::App::update_own_profile) |
+//! | who a person is in a company | [`user_for`](crate::App::user_for) |
+//! | the outbox | [`list_mails`](crate::App::list_mails) |
 //!
 //! The options of passkeys are JSON for `PublicKeyCredential.parseCreationOptionsFromJSON` and
 //! `parseRequestOptionsFromJSON`; a `credential` is what its `toJSON()` gave, as text.
@@ -41,19 +42,66 @@
 //! | `Unprocessable` | `last_address` | one address stays |
 //! | `RateLimited` | | too many; says when again |
 
+mod accounts;
+mod addresses;
+mod codes;
+mod hashing;
+mod links;
+mod passkeys;
+mod passwords;
+mod profile;
 mod rules;
+mod throttle;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use hallpass_core::Entropy;
 use hallpass_core::id::PersonId;
-use hallpass_core::session::Amr;
-use hallpass_token::{KeyRealm, KeySecret, SecretHash};
+use hallpass_core::locale::Locale;
+use hallpass_core::mail::Letter;
+use hallpass_core::session::{Amr, Session};
+use hallpass_store::Tx;
+use hallpass_token::webauthn::RelyingParty;
+use hallpass_token::{KeyRealm, KeySecret, MacKey, MasterKey, SecretHash};
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
+
+pub use addresses::Address;
+pub use hashing::Hashing;
+pub(crate) use hashing::hash_alone;
+pub use passkeys::Passkey;
 
 pub(crate) use rules::*;
 
 use crate::App;
+use crate::error::AppError;
+use hashing::HashPool;
+use throttle::Throttles;
+
+/// How long ago somebody may have signed in for what is asked of them anew otherwise.
+const RECENT: SignedDuration = SignedDuration::from_mins(10);
+/// How long a device is known.
+const DEVICE_KEPT: SignedDuration = SignedDuration::from_hours(24 * 400);
+
+/// What signing in needs.
+pub(crate) struct People {
+    codes: MacKey,
+    throttles: Throttles,
+    pool: Arc<HashPool>,
+    party: Option<RelyingParty>,
+}
+
+impl People {
+    pub(crate) fn new(master: &MasterKey, hashing: Hashing, public_url: &str) -> Self {
+        Self {
+            codes: master.derive_mac("email-codes"),
+            throttles: Throttles::new(master),
+            pool: Arc::new(HashPool::new(hashing)),
+            party: RelyingParty::of_url(public_url),
+        }
+    }
+}
 
 /// A browser, known by a cookie before anybody is signed in there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +143,8 @@ pub struct Asker {
     pub device: Option<KnownDevice>,
     /// The client's address, as the trusted proxies say.
     pub address: IpAddr,
+    /// In which language they are written to.
+    pub locale: Locale,
 }
 
 /// Somebody has proved who they are. A session is the next step.
@@ -146,7 +196,82 @@ pub struct NewAccount {
     pub password: Option<SecretString>,
 }
 
+/// The one answer to everything that does not sign in.
+fn sign_in_failed() -> AppError {
+    AppError::Unprocessable {
+        code: "sign_in_failed",
+        param: None,
+        message: "that did not sign you in".to_owned(),
+        retry_after_secs: None,
+    }
+}
+
+fn code_wrong() -> AppError {
+    AppError::unprocessable("code_wrong", "code", "this is not the code")
+}
+
+fn code_spent() -> AppError {
+    AppError::unprocessable("code_spent", "code", "this code is over; ask for another one")
+}
+
+/// A device that becomes known, unless the one that asks is.
+struct Newcomer {
+    asker: Asker,
+    device: SecretHash,
+}
+
+impl Newcomer {
+    fn of(asker: &Asker, entropy: &dyn Entropy) -> (KeySecret, Self) {
+        let secret = KeySecret::generate(KeyRealm::Device, entropy);
+        let device = secret.hash();
+        (secret, Self { asker: *asker, device })
+    }
+
+    /// Lets a person in who has proved who they are; whether the new device is now known.
+    ///
+    /// # Errors
+    /// As for anything wrong, if their own user was deactivated.
+    async fn admit(&self, tx: &mut Tx, person: PersonId, at: Timestamp) -> Result<bool, AppError> {
+        if tx.find_own_user(person).await?.is_none_or(|own| own.deactivated) {
+            return Err(sign_in_failed());
+        }
+        if let Some(KnownDevice(device)) = self.asker.device
+            && tx.is_device_known(device.0, person, at).await?
+        {
+            return Ok(false);
+        }
+        tx.insert_known_device(self.device.0, person, at + DEVICE_KEPT).await?;
+        Ok(true)
+    }
+}
+
 impl App {
+    /// Refuses who signed in too long ago for what they are about to do.
+    fn must_be_recent(&self, session: &Session) -> Result<(), AppError> {
+        if self.clock.now().duration_since(session.auth_time) <= RECENT {
+            return Ok(());
+        }
+        Err(AppError::Forbidden {
+            code: "sign_in_again",
+            message: "this needs a sign-in within the last ten minutes".to_owned(),
+        })
+    }
+
+    /// Tells every address of a person.
+    async fn write_to(
+        &self,
+        tx: &mut Tx,
+        person: PersonId,
+        letter: &Letter,
+        locale: Locale,
+        at: Timestamp,
+    ) -> Result<(), AppError> {
+        for address in tx.list_addresses(person).await? {
+            self.post(tx, &address.email, locale, letter, at).await?;
+        }
+        Ok(())
+    }
+
     /// Makes a new browser; its secret goes into a cookie (`HttpOnly`, `SameSite=Lax`).
     pub fn new_browser(&self) -> (KeySecret, BrowserId) {
         BrowserId::generate(&*self.entropy)

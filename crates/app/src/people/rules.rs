@@ -1,6 +1,4 @@
-//! People: humans who sign in, each with a user of their own.
-
-use std::sync::Arc;
+//! What a person, an address, a username and a password must be.
 
 use hallpass_core::Entropy;
 use hallpass_core::clock::draw;
@@ -13,6 +11,8 @@ use crate::error::AppError;
 
 /// The longest username (the contract), in characters.
 const MAX_USERNAME_CHARS: usize = 42;
+/// The longest name, in characters.
+const MAX_NAME_CHARS: usize = 100;
 /// The longest address (RFC 5321 §4.5.3.1.3), in bytes.
 const MAX_EMAIL_BYTES: usize = 254;
 /// The shortest password, in characters.
@@ -104,14 +104,14 @@ pub(crate) fn readable<const N: usize>(entropy: &dyn Entropy) -> String {
     draw::<N>(entropy).iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect()
 }
 
-/// Hashes a password away from the async threads.
-pub(crate) async fn hash_password(
-    password: SecretString,
-    entropy: Arc<dyn Entropy>,
-) -> Result<String, AppError> {
-    tokio::task::spawn_blocking(move || hallpass_token::password::hash(password.expose_secret(), &*entropy))
-        .await
-        .map_err(|_| AppError::Unavailable("hashing a password did not finish"))
+/// Checks what somebody is called.
+pub(crate) fn check_name(name: Option<&str>) -> Result<(), AppError> {
+    match name {
+        Some(name) if name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) => {
+            Err(AppError::invalid("name", format!("a name has at most {MAX_NAME_CHARS} characters")))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -146,6 +146,8 @@ async fn serve(config: &Config, folder: Option<PathBuf>, args: &Args) -> anyhow:
         publish_ahead: config.tokens.publish_ahead(),
         webhooks: config.webhooks.clone(),
         oauth: config.oauth.policy(),
+        hashing: config.passwords.hashing(),
+        mail: config.mail.post(true)?,
         files: config.files.open(Some(folder.path()))?,
     };
     let app = node::open_app(opening).await?;

@@ -85,6 +85,8 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         publish_ahead: config.tokens.publish_ahead(),
         webhooks: config.webhooks.clone(),
         oauth: config.oauth.policy(),
+        hashing: config.passwords.hashing(),
+        mail: config.mail.post(false)?,
         files: config.files.open(folder.as_ref().map(DataFolder::path))?,
     };
     let app = node::open_app(opening).await?;

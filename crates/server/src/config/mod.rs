@@ -9,7 +9,9 @@ mod keys;
 mod limits;
 mod list;
 mod log;
+mod mail;
 mod oauth;
+mod passwords;
 mod sample;
 mod secret;
 mod tokens;
@@ -30,7 +32,9 @@ pub(crate) use files::FilesConfig;
 pub(crate) use http::{HttpConfig, PublicUrl};
 pub(crate) use keys::KeysConfig;
 pub(crate) use log::{LogConfig, LogFormat};
+pub(crate) use mail::MailConfig;
 pub(crate) use oauth::OAuthConfig;
+pub(crate) use passwords::PasswordsConfig;
 pub(crate) use sample::{print, sample};
 pub(crate) use tokens::TokensConfig;
 pub(crate) use webhooks::WebhooksConfig;
@@ -70,6 +74,8 @@ pub(crate) struct Config {
     pub(crate) oauth: OAuthConfig,
     pub(crate) limits: Limits,
     pub(crate) webhooks: WebhooksConfig,
+    pub(crate) mail: MailConfig,
+    pub(crate) passwords: PasswordsConfig,
     pub(crate) log: LogConfig,
 }
 
@@ -152,6 +158,8 @@ impl Config {
         self.oauth.validate()?;
         self.limits.validate()?;
         self.webhooks.validate()?;
+        self.mail.validate()?;
+        self.passwords.validate()?;
         self.log.validate()
     }
 

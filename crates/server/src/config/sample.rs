@@ -52,6 +52,8 @@ fn write(text: &mut String, config: &Config, writer: Writer, about: bool) {
     section(text, &config.oauth, writer, about);
     section(text, &config.limits, writer, about);
     section(text, &config.webhooks, writer, about);
+    section(text, &config.mail, writer, about);
+    section(text, &config.passwords, writer, about);
     section::<LogConfig>(text, &config.log, writer, about);
 }
 

@@ -245,6 +245,8 @@ async fn keys_and_tokens_survive_a_restart_and_another_master_key_does_not_start
         webhooks: hallpass_testkit::webhook_parts(hallpass_testkit::Setup::default().outbound, false),
         files: hallpass_app::files::FileStorage::nowhere(),
         oauth: hallpass_app::oauth::OAuthPolicy::default(),
+        hashing: hallpass_testkit::hashing(),
+        mail: hallpass_app::mail::Post::Outbox,
     })
     .await;
     assert!(matches!(opened, Err(AppError::Conflict { code: "wrong_master_key", .. })));
