@@ -19,6 +19,7 @@ mod error;
 pub mod experiences;
 pub mod feeds;
 pub mod files;
+mod forms;
 mod idempotency;
 pub mod keyring;
 mod limits;
@@ -134,6 +135,7 @@ pub struct Inner {
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) cursors: CursorKey,
     pub(crate) idempotency: MacKey,
+    pub(crate) forms: MacKey,
     pub(crate) app_seal: hallpass_token::PurposeKey,
     pub(crate) people: people::People,
     pub(crate) mail: mail::Mails,
@@ -222,6 +224,7 @@ impl App {
             hooks,
             cursors: CursorKey::derive(&parts.master),
             idempotency: parts.master.derive_mac("idempotency"),
+            forms: parts.master.derive_mac("forms"),
             app_seal: parts.master.derive("app-secrets"),
             people: people::People::new(&parts.master, parts.hashing, &issuer),
             mail: mail::Mails { post: parts.mail, seal: parts.master.derive("mails") },

@@ -57,6 +57,7 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 pub(crate) struct Edge {
     pub(crate) operation: Operation,
     pub(crate) address: IpAddr,
+    pub(crate) request_id: String,
     caller: Arc<OnceLock<String>>,
 }
 
@@ -142,7 +143,12 @@ pub(crate) async fn edge(State(http): State<Http>, mut request: Request, next: N
         Err(error) => error.into_response(),
         Ok(()) if is_open && method == Method::OPTIONS => preflight(request.headers()),
         Ok(()) => {
-            let edge = Edge { operation: meters.operation, address, caller: Arc::clone(&caller) };
+            let edge = Edge {
+                operation: meters.operation,
+                address,
+                request_id: request_id.clone(),
+                caller: Arc::clone(&caller),
+            };
             request.extensions_mut().insert(edge);
             AssertUnwindSafe(next.run(request))
                 .catch_unwind()

@@ -17,6 +17,7 @@ mod oauth;
 mod openapi;
 mod ops;
 mod pages;
+mod people;
 mod permissions;
 mod router;
 mod serve;

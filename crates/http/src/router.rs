@@ -21,7 +21,7 @@ use crate::api::{
 use crate::edge::{self, Operations};
 use crate::error::{ApiError, Code};
 use crate::state::{Http, HttpPolicy, Shared};
-use crate::{files as bytes, oauth, openapi, ops, pages};
+use crate::{files as bytes, oauth, openapi, ops, pages, people};
 
 /// The operations of the API, under `/api/v1`.
 fn api() -> OpenApiRouter<Http> {
@@ -145,6 +145,7 @@ pub fn router(app: App, policy: Arc<HttpPolicy>) -> Router {
         .iter()
         .flat_map(|(path, name)| [Method::GET, Method::HEAD].map(|method| (*path, method, *name)))
         .chain(ACTING)
+        .chain(people::operations())
         .map(|(path, method, name)| (path.to_owned(), method, name.to_owned()));
     let node = u64::from_be_bytes(hallpass_core::clock::draw(app.entropy()));
     let shared = Shared {
@@ -156,6 +157,7 @@ pub fn router(app: App, policy: Arc<HttpPolicy>) -> Router {
     let http = Http { app, policy, shared: Arc::new(shared) };
     routes
         .merge(around())
+        .merge(people::routes())
         .fallback(not_found)
         .layer(middleware::from_fn_with_state(http.clone(), edge::edge))
         .with_state(http)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::http::HeaderValue;
 use hallpass_app::App;
+use hallpass_core::redirect_uri;
 use ipnet::IpNet;
 
 use crate::access_log::AccessLog;
@@ -106,6 +107,14 @@ pub(crate) struct Http {
     pub(crate) app: App,
     pub(crate) policy: Arc<HttpPolicy>,
     pub(crate) shared: Arc<Shared>,
+}
+
+impl Http {
+    /// What the server is called on pages: its host.
+    pub(crate) fn site(&self) -> &str {
+        let url = self.app.public_url();
+        redirect_uri::origin(url).and_then(|origin| origin.split_once("://")).map_or(url, |(_, host)| host)
+    }
 }
 
 /// Made once with the router.

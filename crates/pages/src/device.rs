@@ -29,6 +29,12 @@ pub(crate) fn recognise(user_agent: &str) -> Option<(&'static str, &'static str)
     Some((find(BROWSERS)?, find(SYSTEMS)?))
 }
 
+/// What something made in a browser is called before its owner names it; nothing for one that is not
+/// recognised.
+pub fn device_name(user_agent: &str) -> String {
+    recognise(user_agent).map_or_else(String::new, |(browser, system)| format!("{browser}, {system}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

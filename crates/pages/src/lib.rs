@@ -26,6 +26,7 @@ mod words;
 
 pub use account::{Account, AccountAddress, AccountApp, AccountPasskey, AccountSession, Profile};
 pub use consent::{Consent, Consenting};
+pub use device::device_name;
 pub use error::{ErrorKind, ErrorPage};
 pub use outbox::{Outbox, OutboxLetter};
 pub use problem::{Notice, Problem};

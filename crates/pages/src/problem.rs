@@ -1,7 +1,10 @@
 //! What is wrong with what somebody sent, and what went well: each with its words and, where there is
 //! one, its field.
 
+use hallpass_core::locale::Locale;
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+
+use crate::words::Words;
 
 macro_rules! problems {
     ($($(#[$doc:meta])* $name:ident = $key:literal, $field:expr;)*) => {
@@ -16,6 +19,11 @@ macro_rules! problems {
             /// The text of it.
             pub(crate) const fn key(self) -> &'static str {
                 match self { $(Self::$name => concat!("problem.", $key)),* }
+            }
+
+            /// It in words.
+            pub fn words(self, locale: Locale) -> String {
+                Words::of(locale).plain(self.key(), &[])
             }
 
             /// The field that it is about.

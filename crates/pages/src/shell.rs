@@ -39,6 +39,8 @@ pub struct Shell {
     pub site: String,
     /// Tokens of forms.
     pub csrf: Csrf,
+    /// Whether browsers make passkeys for this server's address.
+    pub passkeys: bool,
     /// The path and query that show this page again, in another language too. None where that cannot be.
     pub here: Option<(String, Vec<(String, String)>)>,
 }

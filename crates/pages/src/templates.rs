@@ -68,6 +68,7 @@ pub(crate) fn render<V: Serialize>(name: &str, view: &V, shell: &Shell) -> Strin
         locale => shell.locale.tag(),
         locales => Value::from(Serde(Locale::ALL.map(|locale| [locale.tag(), locale.own_name()]))),
         site => Value::from(Serde(&shell.site)),
+        passkeys => shell.passkeys,
         here => Value::from(Serde(&shell.here)),
         csrf => Value::from_function(move |action: &str| csrf.token(action)),
         v => Value::from(Serde(view)),

@@ -72,6 +72,11 @@ impl App {
         Ok(id)
     }
 
+    /// Where files and pictures are served from.
+    pub fn files_base(&self) -> &str {
+        &self.files.base
+    }
+
     /// Where a picture is shown: the usual square, others with `?size=`.
     pub fn picture_url(&self, id: FileId) -> String {
         format!("{}/pictures/{id}", self.files.base)

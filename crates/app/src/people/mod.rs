@@ -246,9 +246,14 @@ impl Newcomer {
 }
 
 impl App {
+    /// Whether somebody has proved who they are within ten minutes, as what is sensitive wants.
+    pub fn is_recent(&self, session: &Session) -> bool {
+        self.clock.now().duration_since(session.auth_time) <= RECENT
+    }
+
     /// Refuses who signed in too long ago for what they are about to do.
     fn must_be_recent(&self, session: &Session) -> Result<(), AppError> {
-        if self.clock.now().duration_since(session.auth_time) <= RECENT {
+        if self.is_recent(session) {
             return Ok(());
         }
         Err(AppError::Forbidden {

@@ -59,6 +59,7 @@ fn is_json(content_type: &str) -> bool {
             && essence[essence.len() - 5..].eq_ignore_ascii_case("+json"))
 }
 
+/// Reads a body within its limits.
 pub(crate) async fn read(body: Body, http: &Http) -> Result<Bytes, ApiError> {
     let limit = http.policy.max_body_bytes;
     let too_large = || ApiError::new(Code::BodyTooLarge, format!("the body is larger than {limit} bytes"));

@@ -7,13 +7,14 @@ use hallpass_core::id::CompanyId;
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::state::Http;
 
 /// The most items of an array parameter.
 const MAX_ITEMS: usize = 100;
 
 /// A query string, taken apart.
+#[derive(Default)]
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl FromRequestParts<Http> for Query {
@@ -50,6 +51,21 @@ impl Query {
             })
             .collect::<Result<_, _>>()
             .map(Self)
+    }
+
+    /// All names and values, in order.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Checks that no name comes twice, whatever its values.
+    pub(crate) fn once_each(&self) -> Result<(), ApiError> {
+        let mut names: Vec<&str> = self.pairs().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        match names.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(_) => Err(ApiError::new(Code::ParameterInvalid, "a field is given more than once")),
+            None => Ok(()),
+        }
     }
 
     /// One value; an empty one is none.

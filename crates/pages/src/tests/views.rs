@@ -12,6 +12,7 @@ pub(super) fn shell(locale: Locale) -> Shell {
         locale,
         site: "chat.example.com".into(),
         csrf: Csrf::new(|action| format!("token-of-{}", action.replace('/', "."))),
+        passkeys: true,
         here: Some(("/sign-in".into(), vec![("continue".into(), "/oauth/authorize?a=1&b=\"2\"".into())])),
     }
 }

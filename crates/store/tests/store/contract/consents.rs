@@ -51,7 +51,7 @@ async fn a_person_s_list_is_that_of_all_their_users(db: &Db) {
     let linked = NewUser { person: Some(person), ..new_user(6, Some(biz(1))) };
     let data = (own, linked);
     commit!(db, data, tx => async {
-        tx.insert_person(person, "a@b.test", "phc", at(0)).await?;
+        tx.insert_person(person, "a@b.test", Some("phc"), at(0)).await?;
         assert!(tx.insert_user(&data.0, at(0)).await?);
         assert!(tx.insert_user(&data.1, at(0)).await?);
         Ok::<_, StoreError>(())

@@ -37,8 +37,8 @@ fn new_session(n: u8, of: u128) -> Session {
 /// Two people, and sessions 1 and 2 of the first, 3 of the second; each with its number for a secret.
 pub(super) async fn some_sessions(db: &Db) {
     commit!(db, tx => async {
-        tx.insert_person(person(1), "a@b.test", "phc", at(0)).await?;
-        tx.insert_person(person(2), "c@d.test", "phc", at(0)).await?;
+        tx.insert_person(person(1), "a@b.test", Some("phc"), at(0)).await?;
+        tx.insert_person(person(2), "c@d.test", Some("phc"), at(0)).await?;
         for (n, of) in [(1_u8, 1), (2, 1), (3, 2)] {
             tx.insert_session(&new_session(n, of), &[n; 32]).await?;
         }

@@ -1,0 +1,132 @@
+//! Where somebody goes after signing in: one of few paths of ours, written exactly so. Anything else is the
+//! account, so that no link leads through our sign-in to somewhere else.
+
+use hallpass_core::redirect_uri;
+
+const AUTHORIZE: &str = "/oauth/authorize?";
+pub(crate) const ACCOUNT: &str = "/account";
+/// The longest, in bytes: it must fit into a URL once more, encoded.
+const MAX_BYTES: usize = 4096;
+
+/// A path of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target(String);
+
+impl Default for Target {
+    fn default() -> Self {
+        Self(ACCOUNT.to_owned())
+    }
+}
+
+impl Target {
+    /// Reads `continue`.
+    pub(crate) fn parse(text: &str) -> Self {
+        let plain = text.len() <= MAX_BYTES
+            && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\\"<>^`{|}#".contains(&byte));
+        if plain && text.len() > AUTHORIZE.len() && text.starts_with(AUTHORIZE) {
+            return Self(text.to_owned());
+        }
+        Self::default()
+    }
+
+    /// It, for headers and forms.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The query of the authorization request that waits.
+    pub(crate) fn request(&self) -> Option<&str> {
+        self.0.strip_prefix(AUTHORIZE)
+    }
+
+    /// `path` with this as its `continue`, and more.
+    pub(crate) fn behind(&self, path: &str, more: &str) -> String {
+        let encoded = percent_encoding::utf8_percent_encode(&self.0, percent_encoding::NON_ALPHANUMERIC);
+        format!("{path}?continue={encoded}{more}")
+    }
+}
+
+/// What `form-action` must name so that a browser follows the redirect back to an app after a form of ours
+/// (CSP Level 3 §6.4.1.1: some browsers hold every redirect of a form's answer against it).
+pub(crate) fn form_source(redirect_uri: &str) -> Option<String> {
+    let (scheme, _) = redirect_uri.split_once(':')?;
+    let word = !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    if !word {
+        return None;
+    }
+    if !matches!(scheme, "http" | "https") {
+        return Some(format!("{scheme}:"));
+    }
+    let origin = redirect_uri::origin(redirect_uri)?;
+    let host = &origin[scheme.len() + 3..];
+    // The policy's grammar has no room for IPv6.
+    if host.starts_with('[') {
+        return Some(format!("{scheme}:"));
+    }
+    let named = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:_".contains(&b));
+    named.then(|| origin.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_paths_are_gone_to() {
+        let ours = "/oauth/authorize?client_id=app_1&redirect_uri=https%3A%2F%2Fa.example%2Fcb";
+        assert_eq!(Target::parse(ours).as_str(), ours);
+        assert_eq!(Target::parse(ours).request(), ours.strip_prefix("/oauth/authorize?"));
+        for evil in [
+            "",
+            "/",
+            "//evil.example",
+            "///evil.example",
+            "/\\evil.example",
+            "\\/evil.example",
+            "https://evil.example",
+            "//evil.example/oauth/authorize?x",
+            "https:/oauth/authorize?x",
+            "javascript:alert(1)",
+            "/%2fevil.example",
+            "/%5cevil.example",
+            "%2foauth/authorize?x",
+            "/oauth%2fauthorize?x",
+            "/oauth/authorize",
+            "/oauth/authorize?",
+            "/oauth/authorize/..//evil?x",
+            "/oauth/../oauth/authorize?x",
+            "/oauth/authorize?x\r\nlocation: //evil.example",
+            "/oauth/authorize?x\n",
+            "/oauth/authorize?x#y",
+            "/oauth/authorize?\u{e9}",
+            "/oauth/authorize?a\\b",
+            " /oauth/authorize?x",
+            "\t/account",
+            "/account/../evil",
+            "/account//evil.example",
+            "/sign-out",
+            "@evil.example",
+            "/oauth/authorize;@evil.example?x",
+        ] {
+            assert_eq!(Target::parse(evil), Target::default(), "{evil:?}");
+        }
+        assert_eq!(Target::parse(&format!("{ours}{}", "a".repeat(5000))), Target::default());
+    }
+
+    #[test]
+    fn what_a_form_may_lead_to() {
+        for (uri, source) in [
+            ("https://a.example/cb?x", Some("https://a.example")),
+            ("http://localhost:3000/cb", Some("http://localhost:3000")),
+            ("http://127.0.0.1/cb", Some("http://127.0.0.1")),
+            ("http://[::1]:8000/cb", Some("http:")),
+            ("com.yourapp.bundle://oauth/callback", Some("com.yourapp.bundle:")),
+            ("https://a.example; script-src *", None),
+            ("a b:c", None),
+            ("https://", None),
+            ("", None),
+        ] {
+            assert_eq!(form_source(uri).as_deref(), source, "{uri}");
+        }
+    }
+}
