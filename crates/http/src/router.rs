@@ -97,6 +97,10 @@ fn around() -> Router<Http> {
         .route("/.well-known/jwks.json", get(ops::jwks))
         .route("/.well-known/openid-configuration", get(oauth::metadata))
         .route("/.well-known/oauth-authorization-server", get(oauth::metadata))
+        .route("/oauth/authorize", get(oauth::authorize).post(oauth::authorize_by_post))
+        .route("/oauth/consent", post(oauth::consent))
+        .route("/oauth/logout", get(oauth::logout).post(oauth::logout_by_post))
+        .route("/oauth/logout/confirm", post(oauth::confirm_logout))
         .route("/oauth/token", post(oauth::token))
         .route("/oauth/revoke", post(oauth::revoke))
         .route("/oauth/introspect", post(oauth::introspect))
@@ -110,7 +114,7 @@ fn around() -> Router<Http> {
 }
 
 /// The routes of [`around`], for limits, metrics and the log.
-const AROUND: [(&str, &str); 16] = [
+const AROUND: [(&str, &str); 18] = [
     ("/", "start"),
     ("/api", "reference"),
     ("/assets/site.css", "assets"),
@@ -121,6 +125,8 @@ const AROUND: [(&str, &str); 16] = [
     ("/.well-known/jwks.json", "jwks"),
     ("/.well-known/openid-configuration", "oauth.metadata"),
     ("/.well-known/oauth-authorization-server", "oauth.metadata"),
+    ("/oauth/authorize", "oauth.authorize"),
+    ("/oauth/logout", "oauth.logout"),
     ("/oauth/userinfo", "oauth.userinfo"),
     ("/files/{id}/{name}", "files.read"),
     ("/pictures/{id}", "pictures.read"),
@@ -130,8 +136,12 @@ const AROUND: [(&str, &str); 16] = [
 ];
 
 /// Those that change something, or take what no URL should hold.
-const ACTING: [(&str, Method, &str); 5] = [
+const ACTING: [(&str, Method, &str); 9] = [
     ("/uploads/{link}", Method::PUT, "uploads.put"),
+    ("/oauth/authorize", Method::POST, "oauth.authorize"),
+    ("/oauth/consent", Method::POST, "oauth.consent"),
+    ("/oauth/logout", Method::POST, "oauth.logout"),
+    ("/oauth/logout/confirm", Method::POST, "oauth.logout"),
     ("/oauth/token", Method::POST, "oauth.token"),
     ("/oauth/revoke", Method::POST, "oauth.revoke"),
     ("/oauth/introspect", Method::POST, "oauth.introspect"),

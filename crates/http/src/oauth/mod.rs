@@ -3,8 +3,10 @@
 //! Answers of these endpoints are flat JSON, kept by nobody; what goes wrong is `error` and
 //! `error_description` (§5.2), also where it is not the client's doing.
 
+mod authorize;
 mod discovery;
 mod introspect;
+mod logout;
 mod revoke;
 mod token;
 mod userinfo;
@@ -20,8 +22,10 @@ use hallpass_oauth::{ErrorCode, OAuthError, Params};
 use serde::Serialize;
 use std::sync::Arc;
 
+pub(crate) use authorize::{authorize, authorize_by_post, consent};
 pub(crate) use discovery::metadata;
 pub(crate) use introspect::introspect;
+pub(crate) use logout::{confirm as confirm_logout, logout, logout_by_post};
 pub(crate) use revoke::revoke;
 pub(crate) use token::token;
 pub(crate) use userinfo::userinfo;

@@ -27,6 +27,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hallpass_pages::assets;
 
+pub(crate) use cookies::Cookie;
+pub(crate) use posted::Posted;
+pub(crate) use target::{MAX_BYTES as MAX_TARGET_BYTES, Target, form_source};
+pub(crate) use visit::Visit;
+
 use crate::state::Http;
 
 /// The routes of people.

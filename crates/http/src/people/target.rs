@@ -6,7 +6,7 @@ use hallpass_core::redirect_uri;
 const AUTHORIZE: &str = "/oauth/authorize?";
 pub(crate) const ACCOUNT: &str = "/account";
 /// The longest, in bytes: it must fit into a URL once more, encoded.
-const MAX_BYTES: usize = 4096;
+pub(crate) const MAX_BYTES: usize = 4096;
 
 /// A path of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,13 @@ impl Target {
             return Self(text.to_owned());
         }
         Self::default()
+    }
+
+    /// An authorization request by its query; none if it does not fit into a URL once more.
+    pub(crate) fn of_request(query: &str) -> Option<Self> {
+        let text = format!("{AUTHORIZE}{query}");
+        let read = Self::parse(&text);
+        (read.0 == text).then_some(read)
     }
 
     /// It, for headers and forms.
