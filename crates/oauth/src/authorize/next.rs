@@ -16,6 +16,7 @@ pub struct Facts {
 
 /// Of somebody signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts, each true or not by itself")]
 pub struct SignedInFacts {
     /// When they last proved who they are.
     pub auth_time: Timestamp,

@@ -4,6 +4,7 @@ use crate::error::OAuthError;
 
 /// What the user must be asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of four words")]
 pub struct Prompt {
     /// Nothing: answer at once, or say why not.
     pub none: bool,
