@@ -67,7 +67,7 @@ rust-tests:
 
 # The suites that run on one engine at a time, on the other one; the rest take both by themselves.
 postgres-tests:
-	HALLPASS_TEST_ENGINE=postgres cargo test --locked --workspace --test api --test chat --test webhooks
+	HALLPASS_TEST_ENGINE=postgres cargo test --locked --workspace --test api --test chat --test webhooks --test people
 
 FUZZ_SECONDS ?= 10
 fuzz:

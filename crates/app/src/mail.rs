@@ -244,6 +244,9 @@ impl App {
 
     /// Empties the queue again and again. Returns when the future is dropped.
     pub(crate) async fn run_mails(&self) {
+        for outcome in ["sent", "put_off", "given_up"] {
+            metrics::counter!("hallpass_mails_total", "outcome" => outcome).absolute(0);
+        }
         if matches!(self.mail.post, Post::Outbox) {
             return;
         }
