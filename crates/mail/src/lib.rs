@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Sends letters through one server.
 #[derive(Clone)]
 pub struct Mailer {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    transport: Box<AsyncSmtpTransport<Tokio1Executor>>,
     from: Mailbox,
 }
 
@@ -61,7 +61,7 @@ impl Mailer {
             .map_err(|_| InvalidMailer::Url)?
             .timeout(Some(PATIENCE))
             .build();
-        Ok(Self { transport, from })
+        Ok(Self { transport: Box::new(transport), from })
     }
 
     /// Sends a letter.

@@ -69,8 +69,8 @@ impl App {
             .write(data, |(app, asker, person, flow, code, at), tx| {
                 Box::pin(async move {
                     let email = match app.try_code(tx, asker, *flow, code, *at).await? {
-                        Tried::Right { purpose: FlowPurpose::Address, email, person: asked }
-                            if asked == Some(*person) =>
+                        Tried::Right { purpose: FlowPurpose::Address, email, person: whose }
+                            if whose == Some(*person) =>
                         {
                             email
                         }
