@@ -21,8 +21,8 @@ use hallpass_oauth::OAuthError;
 pub use hallpass_oauth::client::{Client, Credentials, Proof};
 pub use hallpass_oauth::pkce::PkcePolicy;
 use hallpass_store::Tx;
-pub use hallpass_token::ProfileClaims;
 use hallpass_token::{MacKey, MasterKey, RefreshTokens};
+pub use hallpass_token::{ProfileClaims, RefreshToken};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::App;

@@ -3,6 +3,7 @@
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use hallpass_app::oauth::RefreshToken;
 use hallpass_core::ScopeSet;
 use serde::Serialize;
 
@@ -31,7 +32,7 @@ pub(crate) async fn token(State(http): State<Http>, request: Request) -> Result<
         access_token: &tokens.access_token,
         token_type: "Bearer",
         expires_in: tokens.expires_in,
-        refresh_token: tokens.refresh_token.as_ref().map(|token| token.expose()),
+        refresh_token: tokens.refresh_token.as_ref().map(RefreshToken::expose),
         id_token: tokens.id_token.as_deref(),
         scope: tokens.scope,
     };
