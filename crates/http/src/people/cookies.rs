@@ -62,9 +62,9 @@ impl Cookie {
     /// Sets it, for so many seconds, or until the browser is closed.
     pub(crate) fn set(self, secure: bool, value: &str, max_age_secs: Option<i64>) -> Option<HeaderValue> {
         debug_assert!(is_plain(value), "a value that we would not read");
-        let life = max_age_secs.map(|secs| format!("; Max-Age={secs}")).unwrap_or_default();
+        let expiry = max_age_secs.map(|secs| format!("; Max-Age={secs}")).unwrap_or_default();
         let secure_too = if secure { "; Secure" } else { "" };
-        let line = format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure_too}{life}", self.name(secure));
+        let line = format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure_too}{expiry}", self.name(secure));
         let mut line = HeaderValue::from_str(&line).ok()?;
         line.set_sensitive(true);
         Some(line)

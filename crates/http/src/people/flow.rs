@@ -1,6 +1,8 @@
 //! What a browser waits for between two pages: which code, for what, sent where. Kept in a cookie with a
 //! proof that is bound to the browser; the code itself is in nobody's cookie.
 
+use std::fmt::Write as _;
+
 use hallpass_core::id::FlowId;
 use hallpass_pages::CodeFor;
 
@@ -28,8 +30,10 @@ const fn word(purpose: CodeFor) -> &'static str {
 impl Visit {
     /// Remembers what is waited for.
     pub(crate) fn keep(&mut self, flow: &Flow) {
-        let email: String = flow.email.bytes().map(|byte| format!("{byte:02x}")).collect();
-        let value = format!("{}.{}.{email}", flow.id, word(flow.purpose));
+        let mut value = format!("{}.{}.", flow.id, word(flow.purpose));
+        for byte in flow.email.bytes() {
+            let _infallible = write!(value, "{byte:02x}");
+        }
         let proof = self.http.app.kept_proof(self.browser, &value);
         self.set(Cookie::Flow, &format!("{value}.{proof}"), Some(FLOW_SECS));
     }

@@ -75,11 +75,9 @@ impl FromRequest<Http> for Posted {
         if !visit.is_our_form(form.text("csrf"), parts.uri.path()) {
             return Err(foreign(visit));
         }
-        let target = form.text("continue");
-        visit.here = Some((
-            parts.uri.path().to_owned(),
-            (!target.is_empty()).then(|| ("continue".to_owned(), target.to_owned())).into_iter().collect(),
-        ));
+        let target = form.target();
+        visit.here =
+            Some((parts.uri.path().to_owned(), vec![("continue".to_owned(), target.as_str().to_owned())]));
         Ok(Self { visit, form })
     }
 }

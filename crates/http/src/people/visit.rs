@@ -72,7 +72,12 @@ impl FromRequestParts<Http> for Visit {
         }
         let chosen = asked.or_else(|| read(Cookie::Language).and_then(|tag| Locale::parse(&tag)));
         let here = query.pairs().filter(|(name, _)| *name != "lang" && *name != "done");
-        let here = here.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let here = here.map(|(name, value)| {
+            let value =
+                if name == "continue" { Target::parse(value).as_str().to_owned() } else { value.to_owned() };
+            (name.to_owned(), value)
+        });
+        let here = here.collect();
         let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let agent = text(header::USER_AGENT);
         let mut visit = Self {
