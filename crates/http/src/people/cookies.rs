@@ -64,7 +64,8 @@ impl Cookie {
         debug_assert!(is_plain(value), "a value that we would not read");
         let expiry = max_age_secs.map(|secs| format!("; Max-Age={secs}")).unwrap_or_default();
         let secure_too = if secure { "; Secure" } else { "" };
-        let line = format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure_too}{expiry}", self.name(secure));
+        let line =
+            format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure_too}{expiry}", self.name(secure));
         let mut line = HeaderValue::from_str(&line).ok()?;
         line.set_sensitive(true);
         Some(line)

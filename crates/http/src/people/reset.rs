@@ -15,7 +15,7 @@ use crate::state::Http;
 /// `GET /reset`
 pub(crate) async fn show(visit: Visit) -> Response {
     let target = visit.target();
-    page(visit, &target, "", None).await
+    page(visit, &target, "", None)
 }
 
 /// `POST /reset`
@@ -24,7 +24,7 @@ pub(crate) async fn post(posted: Posted) -> Response {
     super::sign_in::send(visit, form.text("email").trim(), CodeFor::Reset, &form.target()).await
 }
 
-pub(super) async fn page(
+pub(super) fn page(
     visit: Visit,
     target: &Target,
     email: &str,

@@ -57,7 +57,7 @@ pub(super) async fn send(mut visit: Visit, email: &str, purpose: CodeFor, target
         }
         Err(error) => match told(error) {
             Ok((problem, status)) if purpose == CodeFor::Reset => {
-                super::reset::page(visit, target, email, Some((problem, status))).await
+                super::reset::page(visit, target, email, Some((problem, status)))
             }
             Ok((problem, status)) => again(visit, target, email, problem, status).await,
             Err(error) => visit.fail(error),

@@ -20,10 +20,10 @@ pub(crate) async fn show(visit: Visit) -> Response {
 /// `POST /sign-out`
 pub(crate) async fn post(State(http): State<Http>, posted: Posted) -> Response {
     let mut visit = posted.visit;
-    if let Some(session) = visit.session.take() {
-        if let Err(error) = http.app.end_session(session.person, session.id).await {
-            return visit.fail(error);
-        }
+    if let Some(session) = visit.session.take()
+        && let Err(error) = http.app.end_session(session.person, session.id).await
+    {
+        return visit.fail(error);
     }
     for cookie in [Cookie::Session, Cookie::Flow] {
         visit.clear(cookie);

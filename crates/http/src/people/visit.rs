@@ -54,14 +54,12 @@ impl FromRequestParts<Http> for Visit {
         let secure = is_secure(http);
         let read = |cookie: Cookie| cookie.read(&parts.headers, secure).map(ToOwned::to_owned);
         let mut cookies = Vec::new();
-        let browser = match read(Cookie::Browser).and_then(|text| BrowserId::parse(&text)) {
-            Some(browser) => browser,
-            None => {
-                let (secret, browser) = http.app.new_browser();
-                cookies.extend(Cookie::Browser.set(secure, secret.expose(), None));
-                browser
-            }
-        };
+        let known = read(Cookie::Browser).and_then(|text| BrowserId::parse(&text));
+        let browser = known.unwrap_or_else(|| {
+            let (secret, browser) = http.app.new_browser();
+            cookies.extend(Cookie::Browser.set(secure, secret.expose(), None));
+            browser
+        });
         let (query, odd) = match Query::parse(parts.uri.query().unwrap_or_default()) {
             Ok(query) => (query, None),
             Err(error) => (Query::default(), Some(error)),
@@ -243,18 +241,18 @@ impl Visit {
 
     /// An error, on a page.
     pub(crate) fn refuse(self, error: ApiError) -> Response {
-        let kind = match error.code {
+        let ApiError { code, detail, cause, .. } = error;
+        let kind = match code {
             Code::NotFound => ErrorKind::Missing,
             Code::RateLimited => ErrorKind::TooMany,
             Code::Unavailable => ErrorKind::Busy,
             Code::Internal => ErrorKind::Internal,
             _ => ErrorKind::Request,
         };
-        if let Some(cause) = &error.cause {
+        if let Some(cause) = &cause {
             tracing::error!(request.id = %self.request_id, cause, "a page failed");
         }
-        let code = error.detail.unwrap_or(error.code.name());
-        self.error(kind, error.code.status(), code, None)
+        self.error(kind, code.status(), detail.unwrap_or(code.name()), None)
     }
 
     /// The page of an error.
