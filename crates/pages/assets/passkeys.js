@@ -79,6 +79,14 @@ const ceremony = async (box, conditional) => {
   await post(`${path}/finish`, box.dataset.csrf, { ...fields, credential: written(credential) });
 };
 
+/** What is said about a ceremony that failed. */
+const said = (box, error) => {
+  if (error instanceof Refused && error.message) return error.message;
+  // Closing the browser's dialogue is an answer, not a mistake.
+  if (error.name === "NotAllowedError" || error.name === "AbortError") return "";
+  return error.name === "InvalidStateError" ? box.dataset.exists : box.dataset.failed;
+};
+
 for (const box of document.querySelectorAll("[data-passkey]")) {
   const button = box.querySelector("button");
   const status = box.querySelector(".status");
@@ -97,9 +105,7 @@ for (const box of document.querySelectorAll("[data-passkey]")) {
       await ceremony(box, false);
       status.textContent = "";
     } catch (error) {
-      // Closing the browser's dialogue is an answer, not a mistake.
-      const closed = error.name === "NotAllowedError" || error.name === "AbortError";
-      status.textContent = closed ? "" : (error instanceof Refused && error.message) || box.dataset.failed;
+      status.textContent = said(box, error);
     } finally {
       button.removeAttribute("aria-busy");
     }
