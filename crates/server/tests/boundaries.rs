@@ -36,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "hallpass-core",
             "hallpass-token",
+            "hallpass-oauth",
             "hallpass-store",
             "hallpass-fanout",
             "hallpass-outbound",

@@ -44,7 +44,7 @@ async fn without_the_secret_or_beyond_the_key_there_is_none() {
     let client = Client::new(&server).await;
     let bare = changed(asking(&client, "chat:read"), &[("client_secret", "")]);
     refused(&form(&server, "/oauth/token", &bare).await, 400, "unauthorized_client");
-    for scope in ["company:transfer_ownership", "chat:everything", "read_user"] {
+    for scope in ["company:transfer_ownership", "chat:everything"] {
         refused(&form(&server, "/oauth/token", &asking(&client, scope)).await, 400, "invalid_scope");
     }
     let unknown = changed(asking(&client, ""), &[("grant_type", "password")]);
@@ -86,7 +86,7 @@ async fn threat_02_a_narrow_key_gets_no_wide_app_by_making_or_rotating_one() {
     let rights = KeyRights::Statements(vec![Statement { actions, grant: true, resources }]);
     let narrow = server.key(client.company, rights).await;
     // The wide app's secret would give what its key may do.
-    let refusal = server.actor(narrow).post(&format!("/apps/{}/client_secret", client.id), json!({})).await;
+    let refusal = server.actor(narrow).post(&format!("/apps/{}/rotate_secret", client.id), json!({})).await;
     assert_eq!(refusal.status, 403, "{}", refusal.text);
     // A user's token makes an app that may do what the token may, not what its key may.
     let ann = hallpass_testkit::Actor::clone(&server.actor(client.key.clone()));

@@ -44,6 +44,7 @@ async fn without_proof_of_the_session_they_are_asked_first() {
     let request = path.split_once('?').unwrap().1.to_owned();
     let forged = browser.post_raw("/oauth/logout/confirm", &[("request", &request)], &[]).await;
     assert_eq!(forged.status, 403);
+    browser.get(&path).await;
     let sent = location(&browser.post("/oauth/logout/confirm", &[("request", &request)]).await).unwrap();
     assert_eq!(sent, REDIRECT);
     assert!(!browser.is_signed_in().await);
