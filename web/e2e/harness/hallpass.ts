@@ -70,18 +70,23 @@ export class Hallpass {
 
   /** The id of the demo user called `username`. */
   user(username: string): string {
+    return this.person(username).id;
+  }
+
+  /** The demo user called `username`, who can sign in. */
+  person(username: string): DemoUser {
     return this.#find((user) => user.username === username, username);
   }
 
   /** The id of the first demo user with `role`. */
   userWithRole(role: string): string {
-    return this.#find((user) => user.role === role, role);
+    return this.#find((user) => user.role === role, role).id;
   }
 
-  #find(matches: (user: DemoUser) => boolean, what: string): string {
+  #find(matches: (user: DemoUser) => boolean, what: string): DemoUser {
     const user = this.ready.users.find(matches);
     if (!user) throw new Error(`no demo user ${what}`);
-    return user.id;
+    return user;
   }
 
   async stop(): Promise<void> {
