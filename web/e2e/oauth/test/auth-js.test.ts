@@ -111,7 +111,7 @@ describe("Auth.js", () => {
     const started = { state: url.searchParams.get("state") } as Started;
     assertToldError(browser, denied, started, "access_denied");
     const back = await site.visit(denied.url);
-    assert.match(back.headers.get("location") ?? "", /\/auth\/error/);
+    assert.match(back.headers.get("location") ?? "", /\/auth\/signin\?error=/);
     assert.equal(await site.json("/auth/session"), null);
   });
 

@@ -144,7 +144,7 @@ for (const method of methods) {
         state: "after",
       });
       let page = await browser.open(end.href);
-      if (browser.asks(page, "/oauth/logout")) page = await browser.submit(page, "/oauth/logout", {});
+      if (browser.asks(page, "/oauth/logout/confirm")) page = await browser.submit(page, "/oauth/logout/confirm", {});
       assert.equal(browser.left(page).href, `${app.redirect_uri}?state=after`);
       const silent = await browser.open((await authorize({ prompt: "none" })).href);
       assert.equal(browser.left(silent).searchParams.get("error"), "login_required");

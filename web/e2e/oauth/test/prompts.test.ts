@@ -153,10 +153,10 @@ describe("signing out", () => {
     const app = await newApp("none");
     const { browser } = await signIn(app);
     const asked = await browser.open(`${issuer}/oauth/logout`);
-    assert.ok(browser.asks(asked, "/oauth/logout"), asked.html);
+    assert.ok(browser.asks(asked, "/oauth/logout/confirm"), asked.html);
     const still = await open(browser, app, { prompt: "none" });
     codeOf(still.started, browser.left(still.page));
-    await browser.submit(asked, "/oauth/logout", {});
+    await browser.submit(asked, "/oauth/logout/confirm", {});
     const out = await open(browser, app, { prompt: "none" });
     assertToldError(browser, out.page, out.started, "login_required");
   });
@@ -183,7 +183,7 @@ describe("signing out", () => {
       post_logout_redirect_uri: app.redirect_uri,
     }).toString();
     let page = await browser.open(url.href);
-    if (browser.asks(page, "/oauth/logout")) page = await browser.submit(page, "/oauth/logout", {});
+    if (browser.asks(page, "/oauth/logout/confirm")) page = await browser.submit(page, "/oauth/logout/confirm", {});
     assert.equal(browser.left(page).href, app.redirect_uri);
     const still = await open(phone.browser, app, { prompt: "none" });
     codeOf(still.started, phone.browser.left(still.page));
