@@ -122,7 +122,7 @@ async fn serve(config: &Config, folder: Option<PathBuf>, args: &Args) -> anyhow:
     let listener = bind(&folder, args.port).await?;
     let address = listener.local_addr()?;
     folder.write_private(MEMORY, &serde_json::to_vec(&Memory { port: address.port() })?)?;
-    let url = format!("http://{address}");
+    let url = config.http.public_url(address);
 
     let database = config.database(Some(folder.path()))?;
     let master = || match (&database, args.seed) {
@@ -139,7 +139,7 @@ async fn serve(config: &Config, folder: Option<PathBuf>, args: &Args) -> anyhow:
     let opening = Opening {
         store,
         master,
-        public_url: config.http.public_url(address),
+        public_url: url.clone(),
         dev: true,
         signing_seed: args.seed.map(|seed| from_seed("signing key", seed)),
         limits: args.limits.then_some(config.limits),
