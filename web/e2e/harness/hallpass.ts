@@ -1,6 +1,7 @@
 /** Runs `hallpass dev` as a child process and hands over what its ready line says. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { createInterface } from "node:readline";
 
 import { binary } from "./paths.ts";
@@ -40,7 +41,23 @@ export class Hallpass {
 
   /** Starts `hallpass dev --port 0 FLAGS…`. It never keeps this process alive and does not outlive it. */
   static async start(...flags: string[]): Promise<Hallpass> {
-    const child = spawn(binary, ["dev", "--port", "0", ...flags], { stdio: ["ignore", "pipe", "pipe"] });
+    return Hallpass.#start(["--port", "0", ...flags], {});
+  }
+
+  /** The same under the name `localhost`: browsers make no passkeys for an address without a name. */
+  static async startByName(...flags: string[]): Promise<Hallpass> {
+    const port = await freePort();
+    const url = `http://localhost:${port}`;
+    const hallpass = await Hallpass.#start(["--port", String(port), ...flags], { HALLPASS_HTTP__PUBLIC_URL: url });
+    hallpass.ready.url = url;
+    return hallpass;
+  }
+
+  static async #start(flags: string[], env: NodeJS.ProcessEnv): Promise<Hallpass> {
+    const child = spawn(binary, ["dev", ...flags], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...env },
+    });
     process.once("exit", () => child.kill());
 
     let log = "";
@@ -99,4 +116,13 @@ export class Hallpass {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
 }
