@@ -226,7 +226,7 @@ impl App {
             idempotency: parts.master.derive_mac("idempotency"),
             forms: parts.master.derive_mac("forms"),
             app_seal: parts.master.derive("app-secrets"),
-            people: people::People::new(&parts.master, parts.hashing, &issuer),
+            people: people::People::new(&parts.master, parts.hashing, &issuer, parts.dev),
             mail: mail::Mails { post: parts.mail, seal: parts.master.derive("mails") },
             limits: limits::Limiter::new(parts.limits),
             tokens: caller::TokenCache::new(),

@@ -93,13 +93,15 @@ pub(crate) struct People {
 }
 
 impl People {
-    pub(crate) fn new(master: &MasterKey, hashing: Hashing, public_url: &str) -> Self {
+    /// `dev` is also there at `localhost`: browsers make passkeys for names, and its address has none.
+    pub(crate) fn new(master: &MasterKey, hashing: Hashing, public_url: &str, dev: bool) -> Self {
+        let local = public_url.replacen("://127.0.0.1", "://localhost", 1);
         metrics::counter!("hallpass_password_hashes_refused_total").absolute(0);
         Self {
             codes: master.derive_mac("email-codes"),
             throttles: Throttles::new(master),
             pool: Arc::new(HashPool::new(hashing)),
-            party: RelyingParty::of_url(public_url),
+            party: RelyingParty::of_url(if dev { &local } else { public_url }),
         }
     }
 }

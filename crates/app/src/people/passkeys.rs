@@ -50,6 +50,12 @@ impl App {
         self.people.party.is_some()
     }
 
+    /// The origin that passkeys are made for, where there is one: that of the public URL, and in `dev` on an
+    /// address `localhost`.
+    pub fn passkey_origin(&self) -> Option<&str> {
+        self.people.party.as_ref().map(RelyingParty::origin)
+    }
+
     fn party(&self) -> Result<&RelyingParty, AppError> {
         self.people.party.as_ref().ok_or_else(|| {
             AppError::conflict("no_passkeys", "browsers make no passkeys for this server's address")

@@ -20,7 +20,7 @@ use crate::state::Http;
 /// `POST /passkeys/sign-in/begin`
 pub(crate) async fn begin_sign_in(State(http): State<Http>, scripted: Scripted) -> Response {
     let visit = scripted.visit;
-    if !http.app.passkeys_work() {
+    if !visit.passkeys {
         return say(visit, json!({}));
     }
     let options = http.app.begin_passkey_sign_in(&visit.asker()).await;

@@ -53,7 +53,7 @@ impl FromRequest<Http> for Posted {
     async fn from_request(request: Request, http: &Http) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
         let mut visit = Visit::from_request_parts(&mut parts, http).await?;
-        if !may_be_ours(&parts.headers, http.app.public_url()) {
+        if !may_be_ours(&parts.headers, &origins(http)) {
             return Err(foreign(visit));
         }
         if !is_kind(&parts.headers, "application/x-www-form-urlencoded") {
@@ -108,7 +108,7 @@ impl FromRequest<Http> for Scripted {
         let token = parts.headers.get("x-csrf").and_then(|value| value.to_str().ok()).unwrap_or_default();
         // A ceremony has one token for its two steps.
         let action = parts.uri.path().rsplit_once('/').map_or("", |(action, _)| action);
-        if !may_be_ours(&parts.headers, http.app.public_url())
+        if !may_be_ours(&parts.headers, &origins(http))
             || !is_kind(&parts.headers, "application/json")
             || !visit.is_our_form(token, action)
         {
@@ -131,16 +131,21 @@ fn foreign(visit: Visit) -> Response {
     visit.error(ErrorKind::Expired, StatusCode::FORBIDDEN, "form_expired", None)
 }
 
+/// The origins of our pages: one, and in `dev` also `localhost`.
+fn origins(http: &Http) -> Vec<&str> {
+    let url = http.app.public_url();
+    std::iter::once(redirect_uri::origin(url).unwrap_or(url)).chain(http.app.passkey_origin()).collect()
+}
+
 /// Whether nothing says that another site sent this. `Origin: null` says nothing: our own pages send no
 /// referrer, and then browsers give their forms no origin (Fetch standard, "append a request `Origin`
 /// header").
-fn may_be_ours(headers: &HeaderMap, public_url: &str) -> bool {
+fn may_be_ours(headers: &HeaderMap, origins: &[&str]) -> bool {
     let all = |name: &str, fits: &dyn Fn(&str) -> bool| {
         headers.get_all(name).iter().all(|value| value.to_str().is_ok_and(fits))
     };
-    let ours = redirect_uri::origin(public_url).unwrap_or(public_url);
     all("sec-fetch-site", &|site| site == "same-origin" || site == "none")
-        && all(header::ORIGIN.as_str(), &|origin| origin == ours || origin == "null")
+        && all(header::ORIGIN.as_str(), &|origin| origins.contains(&origin) || origin == "null")
 }
 
 fn is_kind(headers: &HeaderMap, kind: &str) -> bool {
@@ -160,7 +165,7 @@ mod tests {
             for (name, value) in pairs {
                 headers.append(*name, value.parse().unwrap());
             }
-            may_be_ours(&headers, "https://chat.test")
+            may_be_ours(&headers, &["https://chat.test"])
         };
         assert!(check(&[]));
         assert!(check(&[("origin", "https://chat.test"), ("sec-fetch-site", "same-origin")]));

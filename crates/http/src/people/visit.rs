@@ -36,6 +36,8 @@ pub(crate) struct Visit {
     pub(crate) locale: Locale,
     pub(crate) query: Query,
     pub(crate) request_id: String,
+    /// Browsers make passkeys here.
+    pub(super) passkeys: bool,
     device: Option<KnownDevice>,
     address: IpAddr,
     user_agent: String,
@@ -83,6 +85,7 @@ impl FromRequestParts<Http> for Visit {
             session: None,
             locale: Locale::En,
             request_id: edge.request_id.clone(),
+            passkeys: passkeys_work(http, text(header::HOST)),
             device: read(Cookie::Device).and_then(|text| KnownDevice::parse(&text)),
             address: edge.address,
             user_agent: agent.get(..MAX_AGENT_BYTES).unwrap_or(agent).to_owned(),
@@ -110,6 +113,12 @@ impl FromRequestParts<Http> for Visit {
         }
         Ok(visit)
     }
+}
+
+/// In `dev` only where it is called by its name; elsewhere a proxy may rewrite what it is called.
+fn passkeys_work(http: &Http, host: &str) -> bool {
+    let Some(origin) = http.app.passkey_origin() else { return false };
+    !http.app.is_dev() || origin.split_once("://").is_some_and(|(_, ours)| ours.eq_ignore_ascii_case(host))
 }
 
 fn is_secure(http: &Http) -> bool {
@@ -159,7 +168,7 @@ impl Visit {
             locale: self.locale,
             site: self.http.site().to_owned(),
             csrf: Csrf::new(move |action| app.form_token(browser, session, action)),
-            passkeys: self.http.app.passkeys_work(),
+            passkeys: self.passkeys,
             here: self.here.clone(),
         }
     }

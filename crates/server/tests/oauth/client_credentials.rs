@@ -105,7 +105,7 @@ async fn threat_02_a_narrow_key_gets_no_wide_app_by_making_or_rotating_one() {
         .post(
             "/access_tokens",
             json!({ "company_id": company, "user_id": user,
-                "scoped_actions": ["developer:create_app", "chat:read"] }),
+                "scoped_actions": ["developer:create_app", "developer:manage_api_key", "developer:update_app", "chat:read"] }),
         )
         .await
         .ok();

@@ -138,6 +138,11 @@ impl RelyingParty {
         Some(Self { origin: format!("{scheme}://{host}{port}"), id_hash: sha256(host.as_bytes()), id: host })
     }
 
+    /// Where its pages are, as browsers write origins.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
     /// The options of `navigator.credentials.create`, for `PublicKeyCredential.parseCreationOptionsFromJSON`.
     /// `known` are the ids of the passkeys that the user has, lest one device makes two.
     pub fn creation_options(&self, challenge: &[u8; 32], user: PasskeyUser<'_>, known: &[Vec<u8>]) -> String {
