@@ -202,7 +202,7 @@ async fn devices_are_signed_out_from_afar() {
         6,
         "in the list and in the names of the buttons"
     );
-    assert_eq!(ann.page.matches("This device").count(), 1);
+    assert_eq!(ann.page.matches(">This device<").count(), 1);
     let form = ann.page.split("action=\"&#x2f;account&#x2f;sessions&#x2f;end\"").nth(1).unwrap();
     let id = form.split_once("name=\"id\" value=\"").unwrap().1.split('"').next().unwrap().to_owned();
     let ended = ann.post("/account/sessions/end", &[("id", &id)]).await;

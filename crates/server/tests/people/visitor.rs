@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hallpass_testkit::http::Request;
 use hallpass_testkit::{Answer, Body, TestServer};
+use jiff::SignedDuration;
 
 pub(super) const PASSWORD: &str = "PlantedPassword correct horse";
 
@@ -36,6 +37,8 @@ impl<'s> Browser<'s> {
 
     async fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: String) -> Answer {
         self.addresses.push(path.to_owned());
+        // No two things happen at once, so that what is newest is clear.
+        self.server.clock.advance(SignedDuration::from_millis(10));
         let mut request = Request::builder().method(method).uri(path).header("host", "chat.test");
         let own = self.headers.iter().map(|(name, value)| (*name, value.as_str()));
         for (name, value) in own.chain(headers.iter().copied()) {
