@@ -3,7 +3,7 @@
 
     cargo build && examples/test.py
 
-Needs Node 20, curl and Python 3.11; each example's pinned packages are installed on first use.
+Needs Node 20, curl, Chromium and Python 3.11; each example's pinned packages are installed on first use.
 HALLPASS_BIN names another binary than target/debug/hallpass.
 """
 
@@ -11,6 +11,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -18,16 +19,20 @@ import tempfile
 import time
 import traceback
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 EXAMPLES = Path(__file__).resolve().parent
-sys.path.insert(0, str(EXAMPLES.parent / "e2e" / "python"))
+sys.path[:0] = [str(EXAMPLES.parent / "e2e" / "python"), str(EXAMPLES.parent / "scripts")]
 
+from browser import Browser  # noqa: E402
 from hallpass_dev import Hallpass, hallpass_dev  # noqa: E402
+from pictures import Chromium  # noqa: E402
 
 GUIDE_SCOPES = {
     "chat:message:create",
@@ -38,6 +43,13 @@ GUIDE_SCOPES = {
     "support_chat:read",
     "support_chat:message:create",
 }
+OAUTH_SCOPES = GUIDE_SCOPES | {"openid", "profile", "email"}
+# For Node: 56 minutes later once the file LATER is there.
+CLOCK = "data:text/javascript," + urllib.parse.quote(
+    """import { existsSync } from "node:fs";
+    const { now } = Date;
+    Date.now = () => now() + (existsSync(process.env.LATER) ? 56 * 60_000 : 0);"""
+)
 LISTENING_WITHIN_SECS = 60
 COMMAND_WITHIN_SECS = 300
 
@@ -50,6 +62,8 @@ class Setup:
     env: dict[str, str]
     express: str
     nextjs: str
+    oauth_web: str
+    oauth_spa: str
 
 
 # --- the tests
@@ -90,10 +104,106 @@ def revoking_one_token_spares_the_next(setup: Setup) -> None:
     answer = call("POST", f"{setup.hallpass.base_url}/access_tokens/revoke", setup.hallpass.api_key, {"token": revoked})
     assert answer == (200, {"revoked": True}), answer
     listing = f"{setup.hallpass.base_url}/messages?channel_id={setup.hallpass.channel_id}&first=1"
-    deadline = time.monotonic() + 1
-    while (status := call("GET", listing, revoked)[0]) != 401:
-        assert time.monotonic() < deadline, f"still {status} a second after the revocation"
+    assert_refused_within_a_second(listing, revoked)
     assert call("GET", listing, kept)[0] == 200
+
+
+def oauth_web_signs_in_hands_out_tokens_and_signs_out(setup: Setup) -> None:
+    site, hallpass = setup.oauth_web, setup.hallpass
+    browser = Browser(site, hallpass.url)
+    assert browser.open(f"{site}/api/token").status == 401
+    home = browser.authorize(f"{site}/login", person(hallpass, "ann"))
+    assert home.url == f"{site}/" and "Signed in as" in home.text, (home.url, home.text)
+    (cookie,) = [cookie for cookie in browser.cookies if cookie.name == "session"]
+    assert cookie.has_nonstandard_attr("HttpOnly") and cookie.get_nonstandard_attr("SameSite") == "Lax", cookie
+
+    token = json.loads(browser.open(f"{site}/api/token").text)["token"]
+    claims = payload(token)
+    assert claims["sub"] == hallpass.user("ann") and set(claims["scope"].split()) == OAUTH_SCOPES, claims
+    listing = f"{hallpass.base_url}/messages?channel_id={hallpass.channel_id}&first=1"
+    assert call("GET", listing, token)[0] == 200
+
+    page = browser.submit(home, "/logout")
+    if "/oauth/logout/confirm" in page.forms:
+        page = browser.submit(page, "/oauth/logout/confirm")
+    assert page.url == f"{site}/" and "Sign in" in page.text, (page.url, page.text)
+    assert browser.open(f"{site}/api/token").status == 401
+    assert "/sign-in" in browser.open(f"{site}/login").forms, "signed out at Hallpass too"
+    assert_refused_within_a_second(listing, token)
+
+
+def oauth_web_refreshes_once_when_little_time_is_left(setup: Setup) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        later, port = Path(folder, "later"), free_port()
+        env = oauth_web_env(setup.hallpass, setup.env, port) | {"LATER": str(later), "NODE_OPTIONS": f"--import={CLOCK}"}
+        with npm_start("oauth-web", env, port) as site:
+            browser = Browser(site, setup.hallpass.url)
+            browser.authorize(f"{site}/login", person(setup.hallpass, "ben"))
+            token = lambda _: json.loads(browser.open(f"{site}/api/token").text)["token"]  # noqa: E731
+            first = token(0)
+            assert token(0) == first, "it is good for an hour"
+            later.touch()
+            with ThreadPoolExecutor(8) as pool:
+                second = set(pool.map(token, range(8)))
+            assert len(second) == 1 and first not in second, second
+            assert payload(second.pop())["sub"] == setup.hallpass.user("ben")
+
+
+def oauth_web_takes_no_answer_that_another_browser_began(setup: Setup) -> None:
+    site, hallpass = setup.oauth_web, setup.hallpass
+    attacker = Browser(hallpass.url)
+    login = Browser(site).open(f"{site}/login").url
+    planted = attacker.authorize(login, person(hallpass, "ben")).url
+    assert planted.startswith(f"{site}/api/auth/callback/whop?code="), planted
+    victim = Browser(site)
+    assert "Signed in" not in victim.open(planted).text
+    assert victim.open(f"{site}/api/token").status == 401
+
+
+def oauth_spa_signs_in_refreshes_in_two_tabs_and_signs_out(setup: Setup) -> None:
+    site, hallpass = setup.oauth_spa, setup.hallpass
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        chromium = Chromium(profile)
+        try:
+            chromium.show(f"{site}/", 1280, 860, "light")
+            chromium.until("!document.querySelector('#sign-in').hidden")
+            chromium.leave("document.querySelector('#sign-in').click()")
+            ann = json.dumps(person(hallpass, "ann"))
+            chromium.leave(f"""{{
+                const ann = {ann}, form = document.querySelector("form[action='/sign-in']");
+                form.email.value = ann.email; form.password.value = ann.password;
+                form.querySelector("button.first").click() }}""")
+            chromium.leave("document.querySelector('button[value=allow]').click()")
+            chromium.until("document.querySelector('#who').textContent.startsWith('Signed in as')")
+            assert chromium.evaluate("location.href") == f"{site}/", "the code has left the address"
+            assert chromium.evaluate("localStorage.length + sessionStorage.length + document.cookie.length") == 0
+            first = chromium.evaluate("import('/tokens.js').then((tokens) => tokens.getToken())")
+            assert payload(first)["sub"] == hallpass.user("ann")
+
+            # Another tab is signed in at once; then both need a new token at the same moment.
+            second = chromium.evaluate("""(async () => {
+                const tab = open("/");
+                await new Promise((resolve) => tab.addEventListener("load", resolve, { once: true }));
+                const others = await tab.eval("import('/tokens.js')");
+                while (!(await others.othersTokens()));
+                const ours = await import("/tokens.js");
+                for (const each of [window, tab]) {
+                    const { now } = each.Date;
+                    each.Date.now = () => now() + 56 * 60_000;
+                }
+                const got = await Promise.all([ours, others, ours, others].map((each) => each.getToken()));
+                tab.close();
+                return got;
+            })()""")
+            assert len(set(second)) == 1 and second[0] != first, second
+            assert payload(second[0])["sub"] == hallpass.user("ann")
+
+            chromium.leave("document.querySelector('#sign-out').click()")
+            listing = f"{hallpass.base_url}/messages?channel_id={hallpass.channel_id}&first=1"
+            assert_refused_within_a_second(listing, second[0])
+            assert not chromium.complaints, chromium.complaints
+        finally:
+            chromium.close()
 
 
 TESTS: list[Callable[[Setup], None]] = [
@@ -104,6 +214,10 @@ TESTS: list[Callable[[Setup], None]] = [
     nextjs_hands_out_the_guides_token,
     nextjs_token_posts_lists_and_is_refused_after_revocation,
     revoking_one_token_spares_the_next,
+    oauth_web_signs_in_hands_out_tokens_and_signs_out,
+    oauth_web_refreshes_once_when_little_time_is_left,
+    oauth_web_takes_no_answer_that_another_browser_began,
+    oauth_spa_signs_in_refreshes_in_two_tabs_and_signs_out,
 ]
 
 
@@ -111,10 +225,19 @@ TESTS: list[Callable[[Setup], None]] = [
 
 
 def assert_is_the_guides_token(token: str, hallpass: Hallpass) -> None:
-    claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+    claims = payload(token)
     assert claims["sub"] == hallpass.user("ann"), claims
     assert claims["company_id"] == hallpass.company_id, claims
     assert set(claims["scope"].split()) == GUIDE_SCOPES, claims
+
+
+def payload(token: str) -> dict:
+    """The claims of a token, unverified."""
+    return json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+
+
+def person(hallpass: Hallpass, username: str) -> dict:
+    return next(user for user in hallpass.users if user["username"] == username)
 
 
 def assert_opens_the_channel_until_revoked(token_url: str, setup: Setup) -> None:
@@ -123,6 +246,12 @@ def assert_opens_the_channel_until_revoked(token_url: str, setup: Setup) -> None
     assert re.match(r"posted post_\w{26}\n", out), out
     assert "ann: Hello from the official SDK" in out, out
     assert re.search(r"refused with 401 after \d+ ms\n$", out), out
+
+
+def assert_refused_within_a_second(url: str, token: str) -> None:
+    deadline = time.monotonic() + 1
+    while (status := call("GET", url, token)[0]) != 401:
+        assert time.monotonic() < deadline, f"still {status} a second after the revocation"
 
 
 def contents(setup: Setup) -> list[str]:
@@ -166,7 +295,7 @@ def run(command: list[str], cwd: Path, env: dict[str, str]) -> str:
 
 def install(env: dict[str, str]) -> None:
     """The examples' pinned packages; what is there already stays."""
-    for folder in (EXAMPLES / "express", EXAMPLES / "nextjs"):
+    for folder in (EXAMPLES / name for name in ("express", "nextjs", "oauth-web", "oauth-spa")):
         if not is_newer(folder / "node_modules" / ".package-lock.json", folder / "package-lock.json"):
             run(["npm", "ci", "--no-audit", "--no-fund"], folder, env)
     folder = EXAMPLES / "python"
@@ -181,9 +310,8 @@ def is_newer(mark: Path, source: Path) -> bool:
 
 
 @contextmanager
-def npm_start(example: str, env: dict[str, str]) -> Iterator[str]:
-    """Runs an example's `npm start` on a free port; gives the URL of its token endpoint."""
-    port = free_port()
+def npm_start(example: str, env: dict[str, str], port: int) -> Iterator[str]:
+    """Runs an example's `npm start` on this port; gives its address."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             ["npm", "start"],
@@ -197,11 +325,43 @@ def npm_start(example: str, env: dict[str, str]) -> Iterator[str]:
             if not listens(port, process):
                 log.seek(0)
                 raise RuntimeError(f"{example} does not listen:\n{log.read().decode()}")
-            yield f"http://localhost:{port}/api/chat/token"
+            yield f"http://{'127.0.0.1' if example == 'oauth-spa' else 'localhost'}:{port}"
         finally:
             # npm, its shell and the server are one process group.
             os.killpg(process.pid, 15)
             process.wait(LISTENING_WITHIN_SECS)
+
+
+def oauth_web_env(hallpass: Hallpass, env: dict[str, str], port: int) -> dict[str, str]:
+    """An app of its own: the demo one is answered at port 3000 alone."""
+    callback = f"http://localhost:{port}/api/auth/callback/whop"
+    body = {"name": "oauth-web", "company_id": hallpass.company_id, "redirect_uris": [callback]}
+    status, app = call("POST", f"{hallpass.base_url}/apps", hallpass.api_key, body)
+    assert status == 200, app
+    return env | {
+        "OAUTH_ISSUER": hallpass.url,
+        "OAUTH_CLIENT_ID": app["id"],
+        "OAUTH_CLIENT_SECRET": app["client_secret"],
+    }
+
+
+@contextmanager
+def oauth_web(hallpass: Hallpass, env: dict[str, str]) -> Iterator[str]:
+    port = free_port()
+    with npm_start("oauth-web", oauth_web_env(hallpass, env, port), port) as site:
+        yield site
+
+
+@contextmanager
+def oauth_spa(hallpass: Hallpass, env: dict[str, str]) -> Iterator[str]:
+    """A copy of the page, with its config as the README says."""
+    with tempfile.TemporaryDirectory() as folder:
+        run(["npm", "run", "--silent", "prestart"], EXAMPLES / "oauth-spa", env)
+        shutil.copytree(EXAMPLES / "oauth-spa" / "public", folder, dirs_exist_ok=True)
+        config = {"issuer": hallpass.url, "client_id": hallpass.oauth["client_id"]}
+        Path(folder, "config.json").write_text(json.dumps(config))
+        with npm_start("oauth-spa", env | {"FOLDER": folder}, free_port()) as site:
+            yield site
 
 
 def free_port() -> int:
@@ -241,8 +401,10 @@ def main() -> int:
         setup = Setup(
             hallpass,
             env,
-            express=stack.enter_context(npm_start("express", env)),
-            nextjs=stack.enter_context(npm_start("nextjs", env)),
+            express=stack.enter_context(npm_start("express", env, free_port())) + "/api/chat/token",
+            nextjs=stack.enter_context(npm_start("nextjs", env, free_port())) + "/api/chat/token",
+            oauth_web=stack.enter_context(oauth_web(hallpass, env)),
+            oauth_spa=stack.enter_context(oauth_spa(hallpass, env)),
         )
         for test in TESTS:
             name = test.__name__.replace("_", " ")

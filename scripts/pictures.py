@@ -75,8 +75,19 @@ class Chromium:
         while self._read().get("method") != event:
             pass
 
+    def leave(self, script: str) -> None:
+        """Does what leads to another page, and waits for that."""
+        self.evaluate(script)
+        self.wait("Page.loadEventFired")
+
+    def until(self, condition: str) -> None:
+        """Waits until an expression is true, looking at every frame that is drawn."""
+        self.evaluate(
+            f"(async () => {{ while (!({condition})) await new Promise((next) => requestAnimationFrame(next)) }})()"
+        )
+
     def evaluate(self, script: str) -> object:
-        answer = self("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        answer = self("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True, userGesture=True)
         if "exceptionDetails" in answer:
             raise RuntimeError(answer["exceptionDetails"])
         return answer["result"].get("value")

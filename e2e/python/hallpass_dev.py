@@ -32,6 +32,7 @@ class Hallpass:
     users: list[dict[str, Any]]
     experience_id: str
     channel_id: str
+    oauth: dict[str, Any]
     other: dict[str, Any]
 
     @property

@@ -105,7 +105,7 @@ async function signedIn(): Promise<Visitor> {
 const unchecked = (visitor: Visitor, action: string) => async () => {
   const { page } = visitor;
   await page.$eval(`form[action='${action}']`, (form) => ((form as HTMLFormElement).noValidate = true));
-  await page.click(`form[action='${action}'] button.first`);
+  await page.click(`form[action='${action}'] button >> nth=0`);
   await page.waitForSelector("#problem");
 };
 
