@@ -16,9 +16,12 @@ from harness import build, machine, postgres, report
 from harness.hallpass import Hallpass
 from harness.load import Load, Timing
 from harness.process import BenchError
-from harness.rows import ROWS, Bench
+from harness.rows import ROWS as CHAT_ROWS
+from harness.rows import Bench
+from harness.sign_in_rows import ROWS as SIGN_IN_ROWS
 from harness.table import Line, Table
 
+ROWS = CHAT_ROWS | SIGN_IN_ROWS
 FULL = Timing(rounds=5, measure_secs=3, first_warm_up_secs=3, warm_up_secs=0.5)
 QUICK = Timing(rounds=2, measure_secs=1, first_warm_up_secs=1.5, warm_up_secs=0.3)
 
@@ -74,7 +77,7 @@ def arguments() -> argparse.Namespace:
 def measure(options: argparse.Namespace, binary: Path | None, work: Path) -> Table:
     say("building the tools")
     tools = build.tools()
-    if "mint" in options.only:
+    if {"mint", *SIGN_IN_ROWS} & set(options.only):
         build.peers()
     timing = QUICK if options.quick else FULL
     if options.rounds:

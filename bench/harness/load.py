@@ -15,15 +15,16 @@ JSON_BODY = "content-type: application/json"
 @dataclass(frozen=True)
 class Request:
     """One request, made again and again. `{n}` in the body is a number used once, `{line}` in a header
-    one of `lines`."""
+    one of `lines`, `{follow}` in the body what the connection's last answer said."""
 
     path: str
     method: str = "GET"
     headers: tuple[str, ...] = ()
     body: str | None = None
+    expect: int = 200
 
     def arguments(self) -> list[str]:
-        arguments = ["--path", self.path, "--method", self.method]
+        arguments = ["--path", self.path, "--method", self.method, "--expect", str(self.expect)]
         for header in self.headers:
             arguments += ["--header", header]
         return arguments + (["--body", self.body] if self.body is not None else [])
@@ -60,10 +61,13 @@ class Load:
     binary: Path
 
     def run(self, server: Server, request: Request, connections: int, seconds: float, warm_up: float,
-            spin: bool = True, lines: Path | None = None) -> Sample:
+            spin: bool = True, lines: Path | None = None, follow: str | None = None,
+            per_sec: float | None = None) -> Sample:
         arguments = ["--measure-secs", str(seconds), "--warm-up-secs", str(warm_up), "--pid", str(server.pid)]
         arguments += ["--spin"] if spin else []
         arguments += ["--lines", str(lines)] if lines else []
+        arguments += ["--follow", follow] if follow else []
+        arguments += ["--per-sec", str(per_sec)] if per_sec else []
         found = self._call(server, request, connections, arguments)
         return Sample(**{name: found[name] for name in Sample.__dataclass_fields__})
 

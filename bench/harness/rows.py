@@ -61,7 +61,7 @@ class Bench:
         return Contender(name, measure)
 
 
-def _lines(path: str, ours: Contender | None, peers: list[tuple[Contender, object]], own_check=None) -> list[Line]:
+def lines_of(path: str, ours: Contender | None, peers: list[tuple[Contender, object]], own_check=None) -> list[Line]:
     """Hallpass first, its peers below it, each with its check (a function of our and its figures)."""
     lines = [Line(path, "**Hallpass**", ours, own_check(ours) if own_check else None)] if ours else []
     for peer, check in peers:
@@ -95,7 +95,7 @@ def mint(bench: Bench) -> list[Line]:
         oidc = bench.contender("oidc-provider, client_credentials, ES256", provider,
                                Request("/token", "POST", headers, grant), 32)
         interleave([c for c in (ours, bare, jose, stream, oidc) if c], bench.timing)
-    return _lines("mint, warm, 32 connections", ours, [
+    return lines_of("mint, warm, 32 connections", ours, [
         (bare, lambda us, it: cpu_at_most(us, it, 1.25, aim=1.1)),
         (jose, lambda us, it: cpu_less(us, it, 4.5)),
         (stream, lambda us, it: cpu_less(us, it, 13)),
@@ -112,7 +112,7 @@ def read(bench: Bench) -> list[Line]:
             ours = bench.contender("Hallpass", running, hallpass.me(hallpass.token(running)), 32)
         hello = bench.contender("bare axum, hello", stack.enter_context(bench.bare("tokens")), Request("/hello"), 32)
         interleave([c for c in (ours, hello) if c], bench.timing)
-    return _lines("read users/me, warm token, 32 connections", ours, [(hello, lambda us, it: cpu_at_most(us, it, 3))])
+    return lines_of("read users/me, warm token, 32 connections", ours, [(hello, lambda us, it: cpu_at_most(us, it, 3))])
 
 
 def cold(bench: Bench) -> list[Line]:
@@ -146,7 +146,7 @@ def cold(bench: Bench) -> list[Line]:
         request = Request("/verify", headers=("authorization: Bearer {line}",))
         verify = contender("bare axum, ES256 verify", bare, request, tokens("bare", bare, by_key))
         interleave([c for c in (ours, verify) if c], replace(bench.timing, measure_secs=min(bench.timing.measure_secs, 1.5)))
-    return _lines("read users/me, cold tokens, 32 connections", ours,
+    return lines_of("read users/me, cold tokens, 32 connections", ours,
                   [(verify, lambda us, it: cpu_at_most(us, it, 1.25))])
 
 
@@ -178,7 +178,7 @@ def send(bench: Bench) -> list[Line]:
             ours = bench.contender("Hallpass", *us, connections, spin=False) if us else None
             bare = bench.contender("bare axum + group commit", bare_server, bare_request, connections, spin=False)
             interleave([c for c in (ours, bare) if c], _disk_timing(bench.timing))
-            lines += _lines(f"send, SQLite FULL, {connections} connections", ours,
+            lines += lines_of(f"send, SQLite FULL, {connections} connections", ours,
                             [(bare, lambda us, it: rate_at_least(us, it, 0.45, aim=0.8))])
     return lines
 
@@ -195,7 +195,7 @@ def fsync(bench: Bench) -> list[Line]:
     for contender in filter(None, (ours, bare)):
         if (contender.median("p50_us") or 0) < FSYNC_MICROS:
             raise BenchError(f"{contender.name} answered in less than an fsync: the preload shim did not take hold")
-    return _lines("send, SQLite FULL, fsync 4 ms, 64 connections", ours, [(bare, None)],
+    return lines_of("send, SQLite FULL, fsync 4 ms, 64 connections", ours, [(bare, None)],
                   own_check=lambda us: rate_reaches(us, 7_000))
 
 
@@ -215,7 +215,7 @@ def on_postgres(bench: Bench) -> list[Line]:
             ours = bench.contender("Hallpass", *_our_send(stack, bench, env), postgres.CLIENTS, spin=False)
         interleave([c for c in (ours, peer) if c], _disk_timing(bench.timing))
         peer_lines = [(peer, lambda us, it: rate_at_least(us, it, 0.9))]
-    return _lines(f"send, PostgreSQL, {postgres.CLIENTS} connections", ours, peer_lines)
+    return lines_of(f"send, PostgreSQL, {postgres.CLIENTS} connections", ours, peer_lines)
 
 
 def webhooks(bench: Bench) -> list[Line]:
@@ -288,9 +288,9 @@ def list_messages(bench: Bench) -> list[Line]:
     alone = Sample(requests=0, requests_per_sec=1e6 / micros, p50_us=micros, p99_us=micros, cpu_us=micros)
     sql = Contender("the SQL alone, inside a process", lambda *_: alone, [alone])
     return [
-        *_lines(_list_path(large), ours.get(large), [(bare[large], _near_bare), (sql, _beside_sql)],
+        *lines_of(_list_path(large), ours.get(large), [(bare[large], _near_bare), (sql, _beside_sql)],
                 own_check=_flat(ours, small)),
-        *_lines(_list_path(small), ours.get(small), [(bare[small], _near_bare)]),
+        *lines_of(_list_path(small), ours.get(small), [(bare[small], _near_bare)]),
     ]
 
 
@@ -374,8 +374,8 @@ def list_dms(bench: Bench) -> list[Line]:
         return replace(check, words=f"{check.value:.2f} × that of {small:,}")
 
     return [
-        *_lines(f"list 50 of {large:,} direct messages, 8 connections", ours[large], [], own_check=flat),
-        *_lines(f"list 50 of {small:,} direct messages, 8 connections", ours[small], []),
+        *lines_of(f"list 50 of {large:,} direct messages, 8 connections", ours[large], [], own_check=flat),
+        *lines_of(f"list 50 of {small:,} direct messages, 8 connections", ours[small], []),
     ]
 
 
@@ -409,8 +409,8 @@ def react(bench: Bench) -> list[Line]:
         few, ours = contenders[what, 0], contenders[what, many]
         check = cpu_at_most(ours, few, 1.15)
         check = replace(check, words=f"{check.value:.2f} × that of none")
-        lines += _lines(f"{what}, a message with {many:,} reactions, 1 connection", ours, [], own_check=lambda _, c=check: c)
-        lines += _lines(f"{what}, a message without", few, [])
+        lines += lines_of(f"{what}, a message with {many:,} reactions, 1 connection", ours, [], own_check=lambda _, c=check: c)
+        lines += lines_of(f"{what}, a message without", few, [])
     return lines
 
 

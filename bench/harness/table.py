@@ -90,6 +90,12 @@ def informs(ours: Contender, peer: Contender, what: str) -> Check:
     return Check(value, f"{value:.2f} × {what}")
 
 
+def cpu_micros_at_most(ours: Contender, micros: float, aim: float) -> Check:
+    """Our CPU time per request, whatever others need."""
+    value = _median(ours, "cpu_us")
+    return Check(value, f"{value:.0f} µs", f"≤ {micros:g} µs", value <= micros, f"≤ {aim:g} µs")
+
+
 def at_most(value: float, limit: float, unit: str) -> Check:
     return Check(value, f"{value:.1f} {unit}", f"≤ {limit:g} {unit}", value <= limit)
 

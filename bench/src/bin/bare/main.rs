@@ -4,6 +4,7 @@
 //! product: no authorisation, no tenants, no limits, no logs, no metrics. Each server prints one JSON
 //! line when it is ready, as `hallpass dev` does, and runs until it is killed.
 
+mod argon;
 mod hello;
 mod list;
 mod mint;
@@ -48,6 +49,13 @@ enum Command {
         #[arg(long, default_value_t = 2.0)]
         measure_secs: f64,
     },
+    /// Hashes passwords with the parameters of Hallpass on so many threads, and prints how many a second.
+    Argon {
+        #[arg(long)]
+        threads: usize,
+        #[arg(long, default_value_t = 3.0)]
+        measure_secs: f64,
+    },
 }
 
 fn main() -> Result<()> {
@@ -62,5 +70,6 @@ fn main() -> Result<()> {
         Command::ListSql { db, schema, rows, measure_secs } => {
             list::time_sql(&db, &schema, rows, measure_secs)
         }
+        Command::Argon { threads, measure_secs } => argon::rate(threads, measure_secs),
     }
 }

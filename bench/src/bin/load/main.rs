@@ -38,12 +38,17 @@ struct Args {
     /// `name: value`; may be given several times. `{line}` stands for the line of `--lines`.
     #[arg(long = "header")]
     headers: Vec<String>,
-    /// Request body. `{n}` stands for a number that no other request of this run has.
+    /// Request body. `{n}` stands for a number that no other request of this run has, `{follow}` for what
+    /// `--follow` says.
     #[arg(long)]
     body: Option<String>,
     /// A file whose lines are used once each; the run ends when they are used up.
     #[arg(long)]
     lines: Option<PathBuf>,
+    /// Each connection keeps a value of its own: first its line of `--lines`, then this string field of its
+    /// last answer.
+    #[arg(long, requires = "lines")]
+    follow: Option<String>,
     #[arg(long, default_value_t = 32)]
     connections: usize,
     /// Seconds before the measured window opens.
@@ -58,6 +63,10 @@ struct Args {
     /// The only status that is not a failure.
     #[arg(long, default_value_t = 200)]
     expect: u16,
+    /// Requests per second, evenly spread, instead of as many as are answered. Latencies count from when a
+    /// request was due. Goes with `--spin`.
+    #[arg(long, requires = "spin")]
+    per_sec: Option<f64>,
     /// Asks epoll without ever sleeping. Else a server that is slower than the load pays for waking it
     /// with every answer (an interrupt to the other core, 10 µs and more in a virtual machine), and one
     /// that keeps it awake does not.
@@ -79,9 +88,12 @@ fn main() -> Result<()> {
     ensure!(args.connections > 0, "--connections must be at least 1");
 
     let template = Template::new(&args.method, &args.path, args.addr, &args.headers, args.body.as_deref());
-    let feed = match &args.lines {
-        Some(path) => Feed::lines(&template, read_lines(path)?)?,
-        None => Feed::counter(&template)?,
+    ensure!(args.per_sec.is_none_or(|rate| rate > 0.0 && rate.is_finite()), "--per-sec must be above 0");
+    let lines = args.lines.as_ref().map(read_lines).transpose()?;
+    let feed = match (lines, &args.follow) {
+        (Some(lines), Some(field)) => Feed::follow(template, field, lines, args.connections)?,
+        (Some(lines), None) => Feed::lines(&template, lines)?,
+        (None, _) => Feed::counter(&template)?,
     };
     let window = match args.requests {
         Some(count) => Window::Count(count),
@@ -104,6 +116,7 @@ fn main() -> Result<()> {
         expect: args.expect,
         window,
         spin: args.spin,
+        pace: args.per_sec.map(|rate| Duration::from_secs_f64(1.0 / rate)),
         pid: args.pid,
     };
     let report = run::run(&plan, feed, save)?;

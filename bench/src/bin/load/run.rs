@@ -12,7 +12,7 @@ use mio::{Events, Poll, Token};
 use crate::connection::Connection;
 use crate::cpu;
 use crate::report::{Failures, Report};
-use crate::request::Feed;
+use crate::request::{Feed, text_field};
 
 /// Without a single answer for this long the run is given up.
 const STALL: Duration = Duration::from_secs(15);
@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) expect: u16,
     pub(crate) window: Window,
     pub(crate) spin: bool,
+    /// From one request to the next, whatever is answered meanwhile.
+    pub(crate) pace: Option<Duration>,
     pub(crate) pid: Option<u32>,
 }
 
@@ -64,6 +66,9 @@ struct Run<'a> {
     in_flight: usize,
     /// No more requests: the window is closed or the feed is dry.
     closing: bool,
+    /// Connections without a request, and when the next one is due, where there is a pace.
+    idle: Vec<usize>,
+    due: Instant,
 }
 
 pub(crate) fn run(plan: &Plan, feed: Feed, save: Option<(String, File)>) -> Result<Report> {
@@ -83,6 +88,8 @@ pub(crate) fn run(plan: &Plan, feed: Feed, save: Option<(String, File)>) -> Resu
         answered: 0,
         in_flight: 0,
         closing: false,
+        idle: Vec::new(),
+        due: Instant::now(),
     };
     let (first, last) = run.drive()?;
     if let Some((_, file)) = &mut run.save {
@@ -103,12 +110,14 @@ impl Run<'_> {
         let mut last: Option<Mark> = None;
         let mut progress = (begun, 0);
 
+        self.due = begun;
         for index in 0..self.connections.len() {
-            self.ask(index, begun)?;
+            self.next(index, begun)?;
         }
         let nap = if self.plan.spin { Duration::ZERO } else { TICK };
         let mut events = Events::with_capacity(1024);
-        while self.in_flight > 0 {
+        while self.in_flight > 0 || (self.plan.pace.is_some() && !self.closing) {
+            self.ask_who_is_due()?;
             if let Err(error) = self.poll.poll(&mut events, Some(nap))
                 && error.kind() != std::io::ErrorKind::Interrupted
             {
@@ -154,6 +163,28 @@ impl Run<'_> {
         Ok((first, last))
     }
 
+    /// Lets a connection go on: at once, or when its turn comes.
+    fn next(&mut self, index: usize, now: Instant) -> Result<()> {
+        if self.plan.pace.is_some() {
+            self.idle.push(index);
+            return Ok(());
+        }
+        self.ask(index, now)
+    }
+
+    /// Sends what is due. Nobody free: it waits, and its latency counts all the same.
+    fn ask_who_is_due(&mut self) -> Result<()> {
+        let Some(pace) = self.plan.pace else { return Ok(()) };
+        while self.due <= Instant::now()
+            && let Some(index) = self.idle.pop()
+        {
+            let due = self.due;
+            self.due += pace;
+            self.ask(index, due)?;
+        }
+        Ok(())
+    }
+
     /// Sends the next request on a connection, if there is one to send.
     fn ask(&mut self, index: usize, now: Instant) -> Result<()> {
         if let Window::Count(count) = self.plan.window
@@ -164,7 +195,7 @@ impl Run<'_> {
         if self.closing {
             return Ok(());
         }
-        if !self.feed.render(&mut self.connections[index].out) {
+        if !self.feed.render(index, &mut self.connections[index].out) {
             self.closing = true;
             return Ok(());
         }
@@ -187,6 +218,7 @@ impl Run<'_> {
             if let Some((field, file)) = &mut self.save {
                 save(field, file, body)?;
             }
+            self.feed.answered(index, body)?;
             self.answered += 1;
             let took = u64::try_from((now - connection.started).as_micros())?;
             self.latencies.saturating_record(took);
@@ -203,7 +235,7 @@ impl Run<'_> {
         if response.close {
             self.reopen(index)?;
         }
-        self.ask(index, now)
+        self.next(index, now)
     }
 
     /// A broken connection is a failure of its request; it is opened again and the run goes on.
@@ -215,7 +247,7 @@ impl Run<'_> {
             self.in_flight -= 1;
         }
         self.reopen(index)?;
-        self.ask(index, Instant::now())
+        self.next(index, Instant::now())
     }
 
     fn reopen(&mut self, index: usize) -> Result<()> {
@@ -250,7 +282,6 @@ impl Run<'_> {
 
 /// Writes a string field of a JSON answer as a line.
 fn save(field: &str, file: &mut BufWriter<File>, body: &[u8]) -> Result<()> {
-    let answer: serde_json::Value = serde_json::from_slice(body).context("an answer that is not JSON")?;
-    let value = answer[field].as_str().with_context(|| format!("no string `{field}` in {answer}"))?;
+    let value = text_field(field, body)?;
     writeln!(file, "{value}").context("cannot save the answers")
 }
