@@ -206,8 +206,8 @@ mod tests {
         for query in ["a=%", "a=%2", "a=%zz", "a=%ff", "a=%00", "%00=a"] {
             assert!(Params::from_query(query).is_err(), "{query}");
         }
-        let many: String = (0..=MAX_PARAMS).map(|n| format!("p{n}=1&")).collect();
-        assert!(Params::from_query(&many).is_err());
+        let many: Vec<String> = (0..=MAX_PARAMS).map(|n| format!("p{n}=1")).collect();
+        assert!(Params::from_query(&many.join("&")).is_err());
         assert!(Params::from_query(&format!("a={}", "x".repeat(MAX_VALUE_BYTES + 1))).is_err());
         assert!(Params::from_form(b"a=\xff").is_err());
         for json in

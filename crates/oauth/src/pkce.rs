@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(read(&good, false).unwrap().unwrap().as_str(), CHALLENGE);
         assert_eq!(read("", false), Ok(None));
         for bad in [
-            "".to_owned(),
+            String::new(),
             "code_challenge=&code_challenge_method=S256".to_owned(),
             format!("code_challenge={CHALLENGE}"),
             format!("code_challenge={CHALLENGE}&code_challenge_method=plain"),

@@ -64,11 +64,11 @@ async fn of_two_who_give_one_code_at_once_one_wins() {
     assert_eq!(usize::from(one.is_ok()) + usize::from(two.is_ok()), 1, "{one:?} {two:?}");
     let flow = ann.ask("ann@example.com", CodePurpose::SignIn).await;
     let secret = server.code_for("ann@example.com").await;
-    let gives = (0..8).map(|n| {
+    let tries = (0..8).map(|n| {
         let node = if n % 2 == 0 { &server } else { &other };
         node.app.give_code(&ann.asker, flow, &secret)
     });
-    let given = futures_util::future::join_all(gives).await;
+    let given = futures_util::future::join_all(tries).await;
     assert_eq!(given.iter().filter(|given| given.is_ok()).count(), 1);
 }
 

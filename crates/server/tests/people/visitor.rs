@@ -163,7 +163,7 @@ impl<'s> Browser<'s> {
 }
 
 pub(super) fn encoded(fields: &[(&str, &str)]) -> String {
-    let escaped = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+    let escaped = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat();
     fields
         .iter()
         .map(|(name, value)| format!("{}={}", escaped(name), escaped(value)))
