@@ -31,7 +31,7 @@ fuzz() {
     mkdir -p "$found/$target" "corpus/$target"
     # The server under `request` keeps what it is sent, in memory and on disk; parsers must not.
     local rss=512
-    [ "$target" = request ] && rss=1024
+    case $target in request | sign_in) rss=1024 ;; esac
     if "$target_dir/$host/release/$target" "$found/$target" "corpus/$target" \
         -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=$rss -malloc_limit_mb=256 \
         -print_final_stats=1 -artifact_prefix="$crashes/$target-" >"$log" 2>&1; then

@@ -15,7 +15,8 @@ const CHALLENGE: [u8; 32] = [0; 32];
 fuzz_target!(|input: &[u8]| {
     let client_data = |of_type: &str| {
         let challenge = BASE64URL.encode(CHALLENGE);
-        let json = format!(r#"{{"type":"{of_type}","challenge":"{challenge}","origin":"https://chat.test"}}"#);
+        let json =
+            format!(r#"{{"type":"{of_type}","challenge":"{challenge}","origin":"https://chat.test"}}"#);
         BASE64URL.encode(json)
     };
     let passkey = Credential {

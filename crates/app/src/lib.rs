@@ -241,7 +241,7 @@ impl App {
             seated: Cache::new(&authority, 50_000),
             access: Cache::new(&authority, 100_000),
             files: files::Files::new(parts.files, &parts.master, &issuer),
-            oauth: OAuth::new(parts.oauth, &parts.master),
+            oauth: OAuth::new(parts.oauth, &parts.master, &parts.store),
             clients: Cache::new(&authority, 10_000),
             app_keys: Cache::new(&authority, 10_000),
             grants: Cache::new(&authority, 100_000),

@@ -24,6 +24,7 @@ use crate::direct;
 use crate::error::{MaybeStoreError, StoreError};
 use crate::feeds::FeedTouch;
 use crate::file::DatabaseFile;
+use crate::grants::{self, Rotation};
 use crate::messages::{HeadBump, NewMessage, Replied};
 use crate::webhook_queue::{self, NewRun};
 use crate::writer::{WriteFuture, outage};
@@ -188,6 +189,14 @@ impl Append<'_> {
         match &mut self.0 {
             Engine::Sqlite(conn) => messages::direct::take_cooldown(conn, channel, user, pause, at),
             Engine::Postgres(tx) => tx.take_cooldown(channel, user, pause, at).await,
+        }
+    }
+
+    /// As [`Tx::rotate_refresh_token`].
+    pub async fn rotate_refresh_token(&mut self, rotation: &Rotation) -> Result<bool, StoreError> {
+        match &mut self.0 {
+            Engine::Sqlite(conn) => grants::direct::rotate(conn, rotation),
+            Engine::Postgres(tx) => tx.rotate_refresh_token(rotation).await,
         }
     }
 

@@ -192,3 +192,21 @@ impl Tx {
         Ok(())
     }
 }
+
+pub(crate) mod direct {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    pub(crate) fn rotate(conn: &Connection, rotation: &Rotation) -> Result<bool, StoreError> {
+        Ok(conn.prepare_cached(ROTATE)?.exists((
+            rotation.grant.to_string(),
+            i64::from(rotation.number),
+            rotation.presented.as_slice(),
+            rotation.next.as_slice(),
+            &rotation.successor,
+            rotation.at.as_millisecond(),
+            rotation.idle_expires_at.as_millisecond(),
+        ))?)
+    }
+}

@@ -12,6 +12,7 @@ mod clients;
 pub mod consents;
 mod enter;
 pub mod inspect;
+mod rotations;
 pub mod token;
 
 use hallpass_core::authority::Change;
@@ -20,7 +21,7 @@ use hallpass_core::oauth::{Authorization, Grant};
 use hallpass_oauth::OAuthError;
 pub use hallpass_oauth::client::{Client, Credentials, Proof};
 pub use hallpass_oauth::pkce::PkcePolicy;
-use hallpass_store::Tx;
+use hallpass_store::{Store, Tx};
 use hallpass_token::{MacKey, MasterKey, RefreshTokens};
 pub use hallpass_token::{ProfileClaims, RefreshToken};
 use jiff::{SignedDuration, Timestamp};
@@ -28,6 +29,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::App;
 use crate::error::AppError;
 use crate::sessions::SessionPolicy;
+use rotations::Rotations;
 
 /// How long an access token of OAuth lives.
 pub const ACCESS_LIFE: SignedDuration = SignedDuration::from_hours(1);
@@ -65,14 +67,16 @@ impl Default for OAuthPolicy {
 pub(crate) struct OAuth {
     pub(crate) policy: OAuthPolicy,
     refresh_tokens: RefreshTokens,
+    rotations: Rotations,
     /// Binds "asked to sign in" to the very request.
     asked: MacKey,
 }
 
 impl OAuth {
-    pub(crate) fn new(policy: OAuthPolicy, master: &MasterKey) -> Self {
+    pub(crate) fn new(policy: OAuthPolicy, master: &MasterKey, store: &Store) -> Self {
         Self {
             policy,
+            rotations: Rotations::start(store),
             refresh_tokens: RefreshTokens::new(master.derive_mac("refresh-tokens")),
             asked: master.derive_mac("oauth-asked"),
         }

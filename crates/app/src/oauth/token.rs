@@ -185,7 +185,12 @@ impl App {
             company: ask.company,
             grace: policy.refresh_grace,
         };
-        let renewed = self.store.write(renewing, |renewing, tx| Box::pin(renew(renewing, tx))).await?;
+        let renewed = if self.oauth.rotations.rotate(&self.store, renewing.rotation.clone()).await? {
+            Renewed::Now
+        } else {
+            // Not in force: a moment ago, long ago, or never.
+            self.store.write(renewing, |renewing, tx| Box::pin(look_again(renewing, tx))).await?
+        };
         let refresh = match renewed {
             Renewed::Now => successor,
             Renewed::Again(sealed) => {
@@ -302,11 +307,9 @@ async fn redeem(redeeming: &Redeeming, tx: &mut Tx) -> Result<Redeemed, AppError
     }
 }
 
-async fn renew(renewing: &Renewing, tx: &mut Tx) -> Result<Renewed, AppError> {
+/// Judges a token that was not rotated, and revokes the grant of one that was used before.
+async fn look_again(renewing: &Renewing, tx: &mut Tx) -> Result<Renewed, AppError> {
     let Renewing { rotation, presented, client, proof, company, grace } = renewing;
-    if tx.rotate_refresh_token(rotation).await? {
-        return Ok(Renewed::Now);
-    }
     let refused = |why| Renewed::Refused(OAuthError::invalid_grant(why));
     let Some(grant) = tx.find_grant(rotation.grant).await? else {
         return Ok(refused("the refresh token is invalid"));
@@ -317,8 +320,9 @@ async fn renew(renewing: &Renewing, tx: &mut Tx) -> Result<Renewed, AppError> {
             None => Ok(refused("the refresh token is invalid")),
         },
         Judgement::Refused(error) => Ok(Renewed::Refused(error)),
-        // It was in force a moment ago, and not when it was to be rotated.
-        Judgement::Rotate => Err(hallpass_store::StoreError::Serialization.into()),
+        // Not in force when it was to be rotated, and now it is: a commit of unknown outcome came in between.
+        Judgement::Rotate if tx.rotate_refresh_token(rotation).await? => Ok(Renewed::Now),
+        Judgement::Rotate => Ok(refused("the refresh token is invalid")),
         Judgement::Reused => {
             tx.revoke_grant(grant.id, RevokedFor::TokenReuse, rotation.at).await?;
             Ok(Renewed::Reused(App::note_grant(tx, grant.id, rotation.at).await?))
