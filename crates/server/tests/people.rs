@@ -15,5 +15,6 @@ mod people {
     mod pages;
     mod passkeys;
     mod passwords;
+    mod scripted;
     mod visitor;
 }
