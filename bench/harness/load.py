@@ -60,14 +60,16 @@ class Load:
 
     binary: Path
 
+    # `count`: exactly so many requests, all of them measured, and no warm-up.
     def run(self, server: Server, request: Request, connections: int, seconds: float, warm_up: float,
             spin: bool = True, lines: Path | None = None, follow: str | None = None,
-            per_sec: float | None = None) -> Sample:
+            per_sec: float | None = None, count: int | None = None) -> Sample:
         arguments = ["--measure-secs", str(seconds), "--warm-up-secs", str(warm_up), "--pid", str(server.pid)]
         arguments += ["--spin"] if spin else []
         arguments += ["--lines", str(lines)] if lines else []
         arguments += ["--follow", follow] if follow else []
         arguments += ["--per-sec", str(per_sec)] if per_sec else []
+        arguments += ["--requests", str(count)] if count else []
         found = self._call(server, request, connections, arguments)
         return Sample(**{name: found[name] for name in Sample.__dataclass_fields__})
 

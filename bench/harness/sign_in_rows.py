@@ -208,7 +208,7 @@ class _Apart:
         self.sign_ins: list[float] = []
 
     def quiet(self, _turn: int, seconds: float, warm_up: float) -> Sample:
-        return self._mint(seconds, warm_up)
+        return self._mint(seconds, warm_up)[0]
 
     def busy(self, _turn: int, seconds: float, warm_up: float) -> Sample:
         """What a sign-in costs besides its hash is measured first, and is not charged to the mints."""
@@ -216,17 +216,21 @@ class _Apart:
         self.own_us.append(own)
         with _Background(lambda: self._sign_ins(seconds + warm_up + 2)) as background:
             time.sleep(0.5)  # The pool fills.
-            before, begun = _other_secs(self.running), time.monotonic()
-            sample = self._mint(seconds, warm_up)
-            took, cpu = time.monotonic() - begun, _other_secs(self.running) - before
+            sample, took = self._mint(seconds, warm_up)
         rate = background.result.requests_per_sec
         self.sign_ins.append(rate)
-        minted = sample.requests_per_sec * took
-        return replace(sample, cpu_us=(cpu * 1e6 - rate * took * own) / minted)
+        return replace(sample, cpu_us=sample.cpu_us - rate * took * own / sample.requests)
 
-    def _mint(self, seconds: float, warm_up: float) -> Sample:
-        return self.bench.load.run(self.running, hallpass.mint(self.running.ready), MINT_CONNECTIONS, seconds, warm_up,
-                                   per_sec=MINTS_PER_SEC)
+    def _mint(self, seconds: float, warm_up: float) -> tuple[Sample, float]:
+        """Mints at the fixed rate, with the CPU time of all threads but those that hash; and how long it took."""
+        def run(seconds: float) -> Sample:
+            return self.bench.load.run(self.running, hallpass.mint(self.running.ready), MINT_CONNECTIONS, 0, 0,
+                                       per_sec=MINTS_PER_SEC, count=max(1, round(MINTS_PER_SEC * seconds)))
+        run(warm_up)
+        before, begun = _other_secs(self.running), time.monotonic()
+        sample = run(seconds)
+        took, cpu = time.monotonic() - begun, _other_secs(self.running) - before
+        return replace(sample, cpu_us=cpu * 1e6 / sample.requests), took
 
     def _sign_ins(self, seconds: float) -> Sample:
         return self.bench.load.run(self.running, self.sign_in, SIGN_INS_AT_ONCE, seconds, 0.1, spin=False)

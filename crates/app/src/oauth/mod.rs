@@ -74,6 +74,8 @@ pub(crate) struct OAuth {
 
 impl OAuth {
     pub(crate) fn new(policy: OAuthPolicy, master: &MasterKey, store: &Store) -> Self {
+        metrics::counter!("hallpass_oauth_code_replays_total").absolute(0);
+        metrics::counter!("hallpass_oauth_refresh_reuses_total").absolute(0);
         Self {
             policy,
             rotations: Rotations::start(store),
