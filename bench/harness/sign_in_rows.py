@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import resource
 import statistics
 import subprocess
 import threading
@@ -165,12 +166,20 @@ def _sign_in(running: Server) -> Request:
 
 def _machine_rate(bench: Bench, threads: int, seconds: float) -> Sample:
     command = [str(bench.tools / "bare"), "argon", "--threads", str(threads), "--measure-secs", str(seconds)]
+    before = _waited_for_secs()
     done = subprocess.run(pinned(SERVER_CORE, command), capture_output=True, text=True, env=environment(), check=False)
     if done.returncode != 0:
         raise BenchError(f"bare argon failed: {done.stderr[-600:]}")
     per_sec = json.loads(done.stdout)["per_sec"]
-    return Sample(requests=round(per_sec * seconds), requests_per_sec=per_sec, p50_us=None, p99_us=None,
-                  cpu_us=1e6 / per_sec)
+    hashes = max(1, round(per_sec * seconds))
+    return Sample(requests=hashes, requests_per_sec=per_sec, p50_us=None, p99_us=None,
+                  cpu_us=(_waited_for_secs() - before) * 1e6 / hashes)
+
+
+def _waited_for_secs() -> float:
+    """CPU seconds of the processes that were started and waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _threads(running: Server) -> dict[int, tuple[str, float]]:
