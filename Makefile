@@ -37,7 +37,7 @@ build:
 
 check: lint
 	cargo test --locked --workspace --lib --bins
-	cargo test --locked -p hallpass --test boundaries
+	cargo test --locked -p hallpass --test boundaries --test documents
 
 lint:
 	cargo fmt --all --check
