@@ -42,6 +42,12 @@ impl App {
     /// [`AppError::NotFound`] for a company the key does not reach or a user who is not enrolled there.
     pub async fn mint_user_token(&self, caller: &Caller, ask: MintToken) -> Result<MintedToken, AppError> {
         let live = match caller {
+            Caller::Key(live) if live.is_by_token() => {
+                return Err(AppError::Forbidden {
+                    code: "app_token",
+                    message: "an app's own token does not mint; use its API key".to_owned(),
+                });
+            }
             Caller::Key(live) => live,
             Caller::User(user) => return self.mint_with_oauth(caller, user, ask).await,
         };

@@ -93,6 +93,11 @@ impl TokenCache {
 }
 
 impl LiveKey {
+    /// Whether an app speaks by a token, and not by the key itself.
+    pub(crate) fn is_by_token(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// A key as far as a token of its app goes.
     fn by_token(key: &ApiKey, token: Arc<VerifiedToken>) -> Self {
         let rights = key.rights.narrowed(&token.claims.scope);

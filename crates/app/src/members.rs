@@ -180,6 +180,7 @@ impl App {
                     }
                     tx.revoke_all_experience_access(*company, *user).await?;
                     forget_picture(tx, *company, *user, *at).await?;
+                    tx.revoke_grants_of_user(*user, Some(*company), *at).await?;
                     App::note(tx, &[(Change::Standing(*company, *user), true)], *at).await
                 })
             })

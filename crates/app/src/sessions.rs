@@ -113,7 +113,11 @@ impl App {
             return Ok(None);
         };
         let now = self.clock.now();
-        Ok(self.store.read().await?.find_session_by_hash(&parsed.hash.0, now).await?)
+        let found = self.store.read().await?.find_session_by_hash(&parsed.hash.0, now).await?;
+        let Some(session) = found else { return Ok(None) };
+        // Whoever was deactivated is signed in nowhere, whenever the session began.
+        let active = self.who_would_enter(session.person, None).await?.is_some();
+        Ok(active.then_some(session))
     }
 
     /// Notes that a session was used, at most once a minute; written behind.

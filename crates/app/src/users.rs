@@ -14,6 +14,7 @@ use crate::caller::Caller;
 use crate::error::AppError;
 use crate::files::{Shape, use_picture};
 use crate::page::{Direction, Page, PageAsk};
+use crate::sessions::end_others;
 
 /// How a path names a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -270,6 +271,12 @@ impl App {
                 Box::pin(async move {
                     if !tx.deactivate_user(*id, *at).await? {
                         return Err(AppError::NotFound("active user"));
+                    }
+                    tx.revoke_grants_of_user(*id, None, *at).await?;
+                    // A person without their own user is signed in nowhere.
+                    let user = tx.find_user(*id).await?.filter(|user| user.home.is_none());
+                    if let Some(person) = user.and_then(|user| user.person) {
+                        end_others(tx, person, None, *at).await?;
                     }
                     App::note(tx, &[(Change::User(*id), true)], *at).await
                 })

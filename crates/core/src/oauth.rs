@@ -84,6 +84,8 @@ pub enum RevokedFor {
     User,
     /// The session it belongs to was ended.
     Session,
+    /// Its user was deactivated, or un-enrolled where it was good.
+    Removed,
     /// The code that made it came a second time.
     CodeReplay,
     /// A refresh token came again after its successor was used, or after the grace.
@@ -97,6 +99,7 @@ impl RevokedFor {
             Self::Client => "client",
             Self::User => "user",
             Self::Session => "session",
+            Self::Removed => "removed",
             Self::CodeReplay => "code_replay",
             Self::TokenReuse => "token_reuse",
         }

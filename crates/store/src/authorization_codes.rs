@@ -1,5 +1,6 @@
 //! Authorization codes: kept as their SHA-256, used once by compare-and-set.
 
+use hallpass_core::id::{AppId, CompanyId, UserId};
 use hallpass_core::oauth::{Authorization, AuthorizationCode};
 use hallpass_core::scope::ScopeSet;
 use jiff::Timestamp;
@@ -20,7 +21,11 @@ const CONSUME: &str = "UPDATE authorization_codes SET consumed_at = $2
      WHERE hash = $1 AND consumed_at IS NULL RETURNING grant_id";
 const PRUNE: &str = "DELETE FROM authorization_codes WHERE expires_at < $1";
 
-pub(crate) const ALL: &[&str] = &[FIND, INSERT, CONSUME, PRUNE];
+// $3: '' for those at large.
+const CONSUME_OF_APP: &str = "UPDATE authorization_codes SET consumed_at = $4
+     WHERE user_id = $1 AND app_id = $2 AND COALESCE(company_id, '') = $3 AND consumed_at IS NULL";
+
+pub(crate) const ALL: &[&str] = &[FIND, INSERT, CONSUME, CONSUME_OF_APP, PRUNE];
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -106,6 +111,21 @@ impl Tx {
         let consumed: Option<String> = on!(self.0, c => sqlx::query_scalar(CONSUME)
             .bind(hash.to_vec()).bind(at.as_millisecond()).fetch_optional(c).await)?;
         Ok(consumed.is_some())
+    }
+
+    /// Uses up the codes that a user gave an app, in a company or at large.
+    pub async fn consume_codes_of_app(
+        &mut self,
+        user: UserId,
+        app: AppId,
+        company: Option<CompanyId>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        on!(self.0, c => sqlx::query(CONSUME_OF_APP)
+            .bind(user.to_string()).bind(app.to_string())
+            .bind(company.map_or(String::new(), |id| id.to_string())).bind(at.as_millisecond())
+            .execute(c).await.map(drop))?;
+        Ok(())
     }
 
     /// Forgets codes that ended before a time.

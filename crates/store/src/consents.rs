@@ -26,7 +26,10 @@ const PUT: &str =
 const DELETE: &str =
     "DELETE FROM consents WHERE user_id = $1 AND app_id = $2 AND company_id = $3 RETURNING app_id";
 
-pub(crate) const ALL: &[&str] = &[FIND, LIST, PUT, DELETE];
+const LOCK: &str = "UPDATE consents SET updated_at = updated_at
+     WHERE user_id = $1 AND app_id = $2 AND company_id = $3 RETURNING scopes";
+
+pub(crate) const ALL: &[&str] = &[FIND, LIST, PUT, DELETE, LOCK];
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -98,6 +101,20 @@ impl Tx {
             .bind(user.to_string()).bind(app.to_string()).bind(text(company)).bind(scopes.to_string())
             .bind(at.as_millisecond()).execute(c).await.map(drop))?;
         Ok(())
+    }
+
+    /// Holds what a user allowed an app until the transaction ends; what, if anything.
+    pub async fn lock_consent(
+        &mut self,
+        user: UserId,
+        app: AppId,
+        company: Option<CompanyId>,
+    ) -> Result<Option<ScopeSet>, StoreError> {
+        let id = user.to_string();
+        let held: Option<String> = on!(self.0, c => sqlx::query_scalar(LOCK)
+            .bind(&id).bind(app.to_string()).bind(text(company)).fetch_optional(c).await)?;
+        let corrupt = |_| StoreError::Corrupt { table: TABLE, column: "scopes", id: id.clone() };
+        held.map(|scopes| ScopeSet::parse(&scopes).map_err(corrupt)).transpose()
     }
 
     /// Forgets what a user allowed an app; `false` if there was nothing.

@@ -32,11 +32,15 @@ const REVOKE: &str = "UPDATE grants SET revoked_at = $2, revoked_for = $3, succe
 // $3: '' for those at large.
 const REVOKE_OF_APP: &str = "UPDATE grants SET revoked_at = $4, revoked_for = $5, successor = NULL
      WHERE user_id = $1 AND app_id = $2 AND COALESCE(company_id, '') = $3 AND revoked_at IS NULL RETURNING id";
+// $2: in this company; '' for everywhere.
+const REVOKE_OF_USER: &str = "UPDATE grants SET revoked_at = $3, revoked_for = $4, successor = NULL
+     WHERE user_id = $1 AND ($2 = '' OR company_id = $2) AND revoked_at IS NULL";
 const REVOKE_OF_SESSION: &str = "UPDATE grants SET revoked_at = $2, revoked_for = $3, successor = NULL
      WHERE session_id = $1 AND revoked_at IS NULL";
 const PRUNE: &str = "DELETE FROM grants WHERE idle_expires_at < $1";
 
-pub(crate) const ALL: &[&str] = &[FIND, INSERT, ROTATE, REVOKE, REVOKE_OF_APP, REVOKE_OF_SESSION, PRUNE];
+pub(crate) const ALL: &[&str] =
+    &[FIND, INSERT, ROTATE, REVOKE, REVOKE_OF_APP, REVOKE_OF_USER, REVOKE_OF_SESSION, PRUNE];
 
 /// A refresh token becomes its successor.
 #[derive(Clone, Debug)]
@@ -172,6 +176,19 @@ impl Tx {
             .bind(company.map_or(String::new(), |id| id.to_string())).bind(at.as_millisecond())
             .bind(RevokedFor::User.name()).fetch_all(c).await)?;
         revoked.iter().map(|id| parsed(TABLE, "id", id, id)).collect()
+    }
+
+    /// Revokes what a user gave, in a company or everywhere: they were removed, or deactivated.
+    pub async fn revoke_grants_of_user(
+        &mut self,
+        user: UserId,
+        company: Option<CompanyId>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        on!(self.0, c => sqlx::query(REVOKE_OF_USER)
+            .bind(user.to_string()).bind(company.map_or(String::new(), |id| id.to_string()))
+            .bind(at.as_millisecond()).bind(RevokedFor::Removed.name()).execute(c).await.map(drop))?;
+        Ok(())
     }
 
     /// Revokes what was given in a session.

@@ -20,7 +20,7 @@ const RETRY: &str = "UPDATE mails SET next_at = $2 WHERE id = $1";
 const DELETE: &str = "DELETE FROM mails WHERE id = $1";
 const PRUNE: &str = "DELETE FROM mails WHERE id < $1";
 
-pub(crate) const ALL: &[&str] = &[INSERT, LIST, CLAIM, RETRY, DELETE, PRUNE];
+pub(crate) const ALL: &[&str] = &[INSERT, LIST, CLAIM, RETRY, DELETE, PRUNE, END];
 
 /// Behind every id.
 const END: &str = "mail_~";

@@ -20,7 +20,8 @@ const FIND_BY_HASH: &str = concat!(
     columns!(),
     " FROM sessions WHERE secret_hash = $1 AND ended_at IS NULL AND idle_expires_at > $2 AND expires_at > $2"
 );
-const IS_OPEN: &str = "SELECT 1 FROM sessions WHERE id = $1 AND ended_at IS NULL";
+// Held until the transaction ends: who ends the session waits, and then finds what was given in it.
+const LOCK: &str = "UPDATE sessions SET ended_at = ended_at WHERE id = $1 AND ended_at IS NULL RETURNING id";
 const LIST: &str = concat!(
     "SELECT ",
     columns!(),
@@ -40,7 +41,7 @@ const END: &str = "UPDATE sessions SET ended_at = $3
 const END_OTHERS: &str = "UPDATE sessions SET ended_at = $3
      WHERE person_id = $1 AND id <> $2 AND ended_at IS NULL RETURNING id";
 
-pub(crate) const ALL: &[&str] = &[FIND_BY_HASH, IS_OPEN, LIST, INSERT, RENEW, TOUCH, END, END_OTHERS];
+pub(crate) const ALL: &[&str] = &[FIND_BY_HASH, LOCK, LIST, INSERT, RENEW, TOUCH, END, END_OTHERS];
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -87,13 +88,6 @@ impl Conn {
         row.map(Session::try_from).transpose()
     }
 
-    /// Whether nobody ended a session. It may have run out: what was made in it lives on.
-    pub async fn is_session_open(&mut self, id: SessionId) -> Result<bool, StoreError> {
-        let open: Option<i32> =
-            on!(self, c => sqlx::query_scalar(IS_OPEN).bind(id.to_string()).fetch_optional(c).await)?;
-        Ok(open.is_some())
-    }
-
     /// A person's sessions that live at `now`, the newest first.
     pub async fn list_sessions(
         &mut self,
@@ -108,6 +102,14 @@ impl Conn {
 }
 
 impl Tx {
+    /// Holds a session until the transaction ends; `false` if somebody ended it. It may have run out: what
+    /// was made in it lives on.
+    pub async fn lock_open_session(&mut self, id: SessionId) -> Result<bool, StoreError> {
+        let open: Option<String> =
+            on!(self.0, c => sqlx::query_scalar(LOCK).bind(id.to_string()).fetch_optional(c).await)?;
+        Ok(open.is_some())
+    }
+
     /// Stores a session.
     pub async fn insert_session(&mut self, new: &Session, hash: &[u8; 32]) -> Result<(), StoreError> {
         on!(self.0, c => sqlx::query(INSERT)

@@ -16,13 +16,14 @@ use hallpass_oauth::authorize::{Facts, Refusal, Request, SignedInFacts, Step, cl
 use hallpass_oauth::client::Client;
 use hallpass_oauth::{ErrorCode, OAuthError, Params, redirect};
 use hallpass_store::Tx;
-use hallpass_token::{KeyRealm, KeySecret};
+use hallpass_token::{KeyRealm, KeySecret, TokenError};
 use jiff::{SignedDuration, Timestamp};
 
 use super::CODE_LIFE;
 use super::enter::Entry;
 use crate::App;
 use crate::error::AppError;
+use crate::people::BrowserId;
 use crate::profiles::Shown;
 use crate::webhooks::Subject;
 
@@ -145,9 +146,13 @@ impl App {
                 is_hinted: match hinted {
                     Hinted::Nobody => true,
                     Hinted::User(user) => entry.is_some_and(|entry| entry.user == user),
+                    // Of a key long gone: nobody is handed a code who was not asked.
+                    Hinted::Unreadable => !request.prompt.none,
                 },
                 may_enter: entry.is_some(),
-                is_consented: known.as_ref().is_some_and(|known| request.scopes.is_subset(&known.scopes)),
+                // Entering for the first time is allowed on a page, whatever was allowed before.
+                is_consented: entry.is_some_and(|entry| entry.enrol.is_none())
+                    && known.as_ref().is_some_and(|known| request.scopes.is_subset(&known.scopes)),
                 has_just_allowed: said == Said::Allow,
             });
         }
@@ -166,7 +171,13 @@ impl App {
                     let ask = self.ask(request, client, session, entry, known).await?;
                     return Ok(Followed::Consent(Box::new(ask)));
                 }
-                Ok(Followed::Redirect(self.issue_code(&request, session, entry, known).await?))
+                match self.issue_code(&request, session, entry, known.as_ref()).await? {
+                    Some(location) => Ok(Followed::Redirect(location)),
+                    // Taken back, or entered as somebody else, since it was looked at.
+                    None => Ok(Followed::Consent(Box::new(
+                        self.ask(request, client, session, entry, None).await?,
+                    ))),
+                }
             }
         }
     }
@@ -174,10 +185,11 @@ impl App {
     /// Whom `id_token_hint` names. One that is not ours, or of another app, hints at nobody there.
     async fn hinted(&self, request: &Request) -> Result<Hinted, Failed> {
         let Some(hint) = &request.id_token_hint else { return Ok(Hinted::Nobody) };
-        let claims = self.keyring.ring().await?.verifier.verify_id_hint(hint).ok();
-        match claims.filter(|claims| claims.aud == request.client) {
-            Some(claims) => Ok(Hinted::User(claims.sub)),
-            None => Err(Failed::Refused(Refusal::Redirect {
+        let claims = self.keyring.ring().await?.verifier.verify_id_hint(hint);
+        match claims {
+            Ok(claims) if claims.aud == request.client => Ok(Hinted::User(claims.sub)),
+            Err(TokenError::UnknownKey) => Ok(Hinted::Unreadable),
+            _ => Err(Failed::Refused(Refusal::Redirect {
                 redirect_uri: request.redirect_uri.clone(),
                 state: request.state.clone(),
                 error: OAuthError::invalid_request("id_token_hint is not an id token for this client"),
@@ -220,13 +232,18 @@ impl App {
         Ok(CompanyCard { id, title: company.title.clone(), picture })
     }
 
+    /// Writes a code; none if what was allowed before is gone, or they enter as somebody else by now.
     async fn issue_code(
         &self,
         request: &Request,
         session: &Session,
         entry: Entry,
-        known: Option<Consent>,
-    ) -> Result<String, AppError> {
+        known: Option<&Consent>,
+    ) -> Result<Option<String>, AppError> {
+        // They allowed it: now a user that waits for their address is theirs.
+        if self.user_for(session.person, request.company).await? != Some(entry.user) {
+            return Ok(None);
+        }
         let at = self.clock.now();
         let secret = KeySecret::generate(KeyRealm::Code, &*self.entropy);
         let known = known.map_or(ScopeSet::EMPTY, |known| known.scopes);
@@ -251,30 +268,28 @@ impl App {
         let consent = (!request.scopes.is_subset(&known)).then(|| known.or(&request.scopes));
         let enrols = entry.enrol.is_some();
         let issue = Issue { hash: secret.hash().0, code, consent, entry, at };
-        self.store.write(issue, |issue, tx| Box::pin(write_code(issue, tx))).await?;
+        let written = self.store.write(issue, |issue, tx| Box::pin(write_code(issue, tx))).await?;
         if enrols {
             self.hooks.wake();
         }
-        Ok(redirect::with_code(
-            &request.redirect_uri,
-            secret.expose(),
-            request.state.as_deref(),
-            &self.issuer,
-        ))
+        let (uri, state) = (&request.redirect_uri, request.state.as_deref());
+        Ok(written.then(|| redirect::with_code(uri, secret.expose(), state, &self.issuer)))
     }
 
     /// A ticket that says when this very request was sent to the sign-in page.
-    pub fn asked_ticket(&self, query: &str) -> String {
+    /// It is the browser's that was sent.
+    pub fn asked_ticket(&self, query: &str, browser: BrowserId) -> String {
         let millis = self.clock.now().as_millisecond();
-        let mac = self.oauth.asked.mac16(&[query.as_bytes(), &millis.to_be_bytes()]);
+        let mac = self.oauth.asked.mac16(&[query.as_bytes(), &millis.to_be_bytes(), &browser.0.0]);
         format!("{millis}.{}", crate::hex(&mac))
     }
 
     /// When a request was sent to the sign-in page; none for a ticket that is not of this request, or old.
-    pub fn read_asked(&self, query: &str, ticket: &str) -> Option<Timestamp> {
+    pub fn read_asked(&self, query: &str, ticket: &str, browser: BrowserId) -> Option<Timestamp> {
         let (millis, mac) = ticket.split_once('.')?;
         let number: i64 = millis.parse().ok()?;
-        let expected = crate::hex(&self.oauth.asked.mac16(&[query.as_bytes(), &number.to_be_bytes()]));
+        let parts: [&[u8]; 3] = [query.as_bytes(), &number.to_be_bytes(), &browser.0.0];
+        let expected = crate::hex(&self.oauth.asked.mac16(&parts));
         // One spelling of the number, and the whole of the code, in constant time.
         let same = number.to_string() == millis && hallpass_token::same_text(&expected, mac);
         let at = Timestamp::from_millisecond(number).ok().filter(|_| same)?;
@@ -307,9 +322,17 @@ pub struct WaitingRequest {
     pub app_picture: Option<String>,
 }
 
-/// Writes a code, what was allowed, and the enrolment that entering brings.
-async fn write_code(issue: &Issue, tx: &mut Tx) -> Result<(), AppError> {
+/// Writes a code, what was allowed, and the enrolment that entering brings; `false` if it stands on a consent
+/// that was taken back meanwhile.
+async fn write_code(issue: &Issue, tx: &mut Tx) -> Result<bool, AppError> {
     let whom = &issue.code.authorization;
+    if issue.consent.is_none() {
+        // Held until the commit: taking it back waits, and then finds the code.
+        let held = tx.lock_consent(whom.user, whom.app, whom.company).await?;
+        if held.is_none_or(|held| !whom.scopes.is_subset(&held)) {
+            return Ok(false);
+        }
+    }
     if let (Some(member), Some(company)) = (issue.entry.enrol, whom.company)
         && tx.insert_member(member, company, whom.user, issue.at).await?
     {
@@ -320,12 +343,13 @@ async fn write_code(issue: &Issue, tx: &mut Tx) -> Result<(), AppError> {
         tx.put_consent(whom.user, whom.app, whom.company, scopes, issue.at).await?;
     }
     tx.insert_authorization_code(&issue.hash, &issue.code).await?;
-    Ok(())
+    Ok(true)
 }
 
 enum Hinted {
     Nobody,
     User(UserId),
+    Unreadable,
 }
 
 enum Failed {

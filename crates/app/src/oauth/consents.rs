@@ -32,7 +32,12 @@ impl App {
                 continue;
             };
             let company = match consent.company {
-                Some(id) => Some(self.company_card(id).await?),
+                Some(id) => match self.company_card(id).await {
+                    Ok(card) => Some(card),
+                    // Gone: what was allowed there can still be taken back.
+                    Err(AppError::NotFound(_)) => None,
+                    Err(error) => return Err(error),
+                },
                 None => None,
             };
             let app_picture = app.icon.map(|id| self.picture_url(id));
@@ -62,6 +67,9 @@ impl App {
             .write((user, app, company, at), |(user, app, company, at), tx| {
                 Box::pin(async move {
                     let had = tx.delete_consent(*user, *app, *company).await?;
+                    // Codes on their way first: one that is being redeemed is waited for, and then its grant
+                    // is among those that follow.
+                    tx.consume_codes_of_app(*user, *app, *company, *at).await?;
                     let mut n = 0;
                     for grant in tx.revoke_grants_of_app(*user, *app, *company, *at).await? {
                         n = App::note_grant(tx, grant, *at).await?;

@@ -10,7 +10,7 @@ use crate::error::AppError;
 pub(crate) struct Entry {
     /// The user that a company linked to them, or their own.
     pub(crate) user: UserId,
-    /// They are enrolled by entering: the company is open to everybody.
+    /// They are enrolled by entering, once they allow it: the company is open to everybody.
     pub(crate) enrol: Option<MemberId>,
 }
 
@@ -22,7 +22,7 @@ impl App {
         app: AppId,
         company: Option<CompanyId>,
     ) -> Result<Option<Entry>, AppError> {
-        let Some(user) = self.user_for(person, company).await? else { return Ok(None) };
+        let Some(user) = self.who_would_enter(person, company).await? else { return Ok(None) };
         if self.user(user).await?.is_none_or(|user| user.deactivated) {
             return Ok(None);
         }
@@ -34,8 +34,10 @@ impl App {
         if self.standing(company, user).await?.enrolled() {
             return Ok(Some(Entry { user, enrol: None }));
         }
+        // Whom the company un-enrolled stays out until it enrols them again.
+        let was_there = self.store.read().await?.find_member_of(company, user).await?.is_some();
         let enrol = MemberId::generate(self.clock.now(), &*self.entropy);
-        Ok(record.open_enrolment.then_some(Entry { user, enrol: Some(enrol) }))
+        Ok((record.open_enrolment && !was_there).then_some(Entry { user, enrol: Some(enrol) }))
     }
 
     /// Whether a user may still use an app where they allowed it.

@@ -10,7 +10,7 @@ use hallpass_core::session::Session;
 use hallpass_oauth::client::{Client, Proof, parse_id};
 use hallpass_oauth::logout::LogoutRequest;
 use hallpass_oauth::{ErrorCode, OAuthError, Params};
-use hallpass_token::{AccessClaims, ClientId, ProfileClaims};
+use hallpass_token::{AccessClaims, ClientId, ProfileClaims, TokenError, TokenKind};
 
 use super::OAuthFailure;
 use crate::App;
@@ -156,7 +156,8 @@ impl App {
         let Caller::User(user) = caller else { return Err(insufficient().into()) };
         self.must_live(caller)?;
         let claims = user.claims();
-        if !claims.scope.contains(OPENID) {
+        // What a key minted is its company's doing: nobody consented to tell it who they are.
+        if claims.kind != TokenKind::OAuth || !claims.scope.contains(OPENID) {
             return Err(insufficient().into());
         }
         let profile = self.profile_claims(user.user(), claims.company_id, &claims.scope).await?;
@@ -183,6 +184,8 @@ impl App {
             None => None,
             Some(hint) => match self.keyring.ring().await?.verifier.verify_id_hint(hint) {
                 Ok(claims) => Some(claims),
+                // Of a key long gone: as if there were none, so they are asked.
+                Err(TokenError::UnknownKey) => None,
                 Err(_) => return refuse("id_token_hint is not an id token of this server"),
             },
         };

@@ -288,7 +288,7 @@ async fn redeem(redeeming: &Redeeming, tx: &mut Tx) -> Result<Redeemed, AppError
     let Redeeming { hash, ask, client, grant, at } = redeeming;
     let invalid = || Redeemed::Refused(OAuthError::invalid_grant("Authorization code is invalid"));
     let Some(code) = tx.find_authorization_code(hash).await? else { return Ok(invalid()) };
-    let is_open = tx.is_session_open(code.authorization.session).await?;
+    let is_open = tx.lock_open_session(code.authorization.session).await?;
     let verdict = match authorization_code::judge(&code, ask, client, is_open, *at) {
         // Somebody was faster: the store alone says who was first.
         Ok(()) if !tx.consume_authorization_code(hash, *at).await? => Err(Refused::Replayed),

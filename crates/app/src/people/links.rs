@@ -65,6 +65,26 @@ impl App {
         self.own_user_of(person).await
     }
 
+    /// The user as whom a person would enter, as [`user_for`](Self::user_for) says, without linking: whoever
+    /// only looks, or is refused, has proved nothing there.
+    pub(crate) async fn who_would_enter(
+        &self,
+        person: PersonId,
+        company: Option<CompanyId>,
+    ) -> Result<Option<UserId>, AppError> {
+        let Some(company) = company else { return self.own_user_of(person).await };
+        let mut conn = self.store.read().await?;
+        let found = match conn.find_linked_user(person, company).await? {
+            Some(linked) => Some(linked),
+            None => conn.find_linkable_user(person, company).await?,
+        };
+        drop(conn);
+        match found {
+            Some(user) => Ok((!user.deactivated).then_some(user.id)),
+            None => self.own_user_of(person).await,
+        }
+    }
+
     async fn own_user_of(&self, person: PersonId) -> Result<Option<UserId>, AppError> {
         let own = self.store.read().await?.find_own_user(person).await?;
         Ok(own.filter(|own| !own.deactivated).map(|own| own.id))

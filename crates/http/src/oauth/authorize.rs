@@ -74,13 +74,13 @@ async fn follow(http: &Http, visit: Visit, query: &str, ticket: &str, said: Said
         Ok(params) => params,
         Err(error) => return told(visit, &error),
     };
-    let asked_at = http.app.read_asked(query, ticket);
+    let asked_at = http.app.read_asked(query, ticket, visit.browser);
     match http.app.authorize(&params, asked_at, visit.session.as_ref(), said).await {
         Err(error) => visit.fail(error),
         Ok(Followed::Page(error)) => told(visit, &error),
         Ok(Followed::Redirect(location)) => visit.to(&location),
         Ok(Followed::SignIn(request)) => {
-            let ticket = http.app.asked_ticket(query);
+            let ticket = http.app.asked_ticket(query, visit.browser);
             let Some(target) = Target::of_request(&format!("{query}{ASKED}{ticket}")) else {
                 return told(visit, &OAuthError::invalid_request("the request is too long"));
             };

@@ -29,6 +29,11 @@ async fn an_app_s_own_token_does_what_its_key_may_as_far_as_it_names() {
     app.get(&format!("/members?company_id={}", client.company)).await.refused(403, "scope_missing");
     app.get("/users/me").await.refused(403, "api_key");
     refused(&userinfo(&server, &token).await, 403, "insufficient_scope");
+    // It mints nothing: what it minted would outlive it.
+    let owner = server.actor(client.key.clone()).get(&format!("/companies/{}", client.company)).await.ok();
+    let user = text(&owner["owner_user"], "id");
+    let mint = json!({ "company_id": client.company, "user_id": user });
+    app.post("/access_tokens", mint).await.refused(403, "app_token");
     // Another company.
     let rival = server.company("rival").await;
     app.get(&format!("/companies/{}", rival.id)).await.refused(404, "not_found");
@@ -89,18 +94,10 @@ async fn threat_02_a_narrow_key_gets_no_wide_app_by_making_or_rotating_one() {
     let refusal = server.actor(narrow).post(&format!("/apps/{}/rotate_secret", client.id), json!({})).await;
     assert_eq!(refusal.status, 403, "{}", refusal.text);
     // A user's token makes an app that may do what the token may, not what its key may.
-    let ann = hallpass_testkit::Actor::clone(&server.actor(client.key.clone()));
     let company = client.company;
-    let enrolled = ann
-        .post("/companies", json!({ "email": "a@b.test", "parent_company_id": company, "title": "Ann" }))
-        .await
-        .ok();
-    let user = text(&enrolled["owner_user"], "id");
-    server
-        .app
-        .set_team_role(company, user.parse().unwrap(), Some(hallpass_core::role::Role::Admin))
-        .await
-        .unwrap();
+    let ann = server.actor(client.key.clone());
+    let owner = ann.get(&format!("/companies/{company}")).await.ok();
+    let user = text(&owner["owner_user"], "id");
     let minted = ann
         .post(
             "/access_tokens",

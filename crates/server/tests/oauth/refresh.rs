@@ -267,4 +267,63 @@ async fn threat_21_a_deactivated_user_refreshes_and_reads_nothing() {
     refused(&client.refresh(&refresh_token(&tokens)).await, 400, "invalid_grant");
     let sent = location(&browser.get(&client.request_with(&[])).await);
     assert!(sent.is_none_or(|sent| query_of(&sent, "code").is_none()));
+    assert!(!browser.is_signed_in().await);
+    // Undone, nothing of before lives again.
+    let command = hallpass_app::admin::AdminCommand::ReactivateUser { id: user.parse().unwrap() };
+    server.app.admin(command).await.unwrap();
+    refused(&client.refresh(&refresh_token(&tokens)).await, 400, "invalid_grant");
+    refused(&userinfo(&server, &text(&tokens, "access_token")).await, 401, "invalid_token");
+    assert!(!browser.is_signed_in().await);
+    browser.sign_in("ann").await;
+    assert!(browser.is_signed_in().await);
+}
+
+#[tokio::test]
+async fn a_code_on_its_way_ends_with_the_consent() {
+    let server = server().await;
+    let client = Client::new(&server).await;
+    let mut browser = client.person("ann").await;
+    let code = client.code(&mut browser, &[]).await;
+    let page = browser.get("/account").await;
+    let fields = hidden_fields(&page.text, "/account/apps/revoke");
+    let pairs: Vec<(&str, &str)> =
+        fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert!(location(&browser.post("/account/apps/revoke", &pairs).await).is_some());
+    refused(&form(&server, "/oauth/token", &client.redemption(&code)).await, 400, "invalid_grant");
+}
+
+/// PostgreSQL runs writers at once: whatever order they come in, nothing that was ended lives.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redeeming_beside_signing_out_or_taking_consent_back_leaves_nothing_alive() {
+    let server = server().await;
+    let client = Client::new(&server).await;
+    let mut browser = client.person("ann").await;
+    let session = async |browser: &crate::browser::Browser<'_>| {
+        let cookie = browser.cookies.values().find(|value| value.starts_with("hps_")).unwrap();
+        server.app.find_session(cookie).await.unwrap().unwrap()
+    };
+    for round in 0..10 {
+        let code = client.code(&mut browser, &[]).await;
+        let there = session(&browser).await;
+        let fields = client.redemption(&code);
+        let ending = async {
+            if round % 2 == 0 {
+                server.app.end_session(there.person, there.id).await.unwrap();
+            } else {
+                let apps = server.app.list_authorized_apps(there.person).await.unwrap();
+                let consent = &apps[0].consent;
+                let (user, app) = (consent.user, consent.app);
+                server.app.revoke_consent(there.person, user, app, None).await.unwrap();
+            }
+        };
+        let (redeemed, ()) = tokio::join!(form(&server, "/oauth/token", &fields), ending);
+        if redeemed.status == 200 {
+            refused(&client.refresh(&refresh_token(&redeemed.body)).await, 400, "invalid_grant");
+            refused(&userinfo(&server, &text(&redeemed.body, "access_token")).await, 401, "invalid_token");
+        }
+        if round % 2 == 0 {
+            browser.sign_in("ann").await;
+            server.clock.advance(SignedDuration::from_mins(10));
+        }
+    }
 }

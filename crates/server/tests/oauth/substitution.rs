@@ -98,5 +98,10 @@ async fn threat_03_another_issuer_s_tokens_are_nobody_s_here() {
     refused(&userinfo(&here, &spliced).await, 401, "invalid_token");
     refused(&client.refresh(&text(&foreign, "refresh_token")).await, 400, "invalid_grant");
     let hint = crate::browser::encoded(&[("id_token_hint", &text(&foreign, "id_token"))]);
-    assert_eq!(ann.get(&format!("/oauth/logout?{hint}")).await.status, 400);
+    // A hint of a key that is not, or no longer, ours is none: they are asked, and stay signed in.
+    assert_eq!(ann.get(&format!("/oauth/logout?{hint}")).await.status, 200);
+    assert!(ann.is_signed_in().await);
+    let silent = client.request_with(&[("prompt", "none"), ("id_token_hint", &text(&foreign, "id_token"))]);
+    let sent = crate::browser::location(&ann.get(&silent).await).unwrap();
+    assert_eq!(query_of(&sent, "error").as_deref(), Some("login_required"));
 }

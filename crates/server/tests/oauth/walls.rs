@@ -119,6 +119,68 @@ async fn a_user_the_company_made_is_who_enters_it_once_the_address_is_proved() {
 }
 
 #[tokio::test]
+async fn threat_29_nobody_is_linked_before_they_allowed_an_app_of_the_company() {
+    let server = server().await;
+    let client = Client::new(&server).await;
+    let stranger = Client::of(&server, "rival", json!({})).await;
+    let company = client.company.to_string();
+    let made = server
+        .actor(client.key.clone())
+        .post(
+            "/companies",
+            json!({ "email": "ann@example.com", "parent_company_id": company, "title": "Ann" }),
+        )
+        .await
+        .ok();
+    let local: hallpass_core::id::UserId = text(&made["owner_user"], "id").parse().unwrap();
+    let person =
+        async || server.app.store().read().await.unwrap().find_user(local).await.unwrap().unwrap().person;
+    let mut browser = client.person("ann").await;
+    // Another company's app asks, silently; and an app of this one is looked at, and refused.
+    let silent = [("company_id", company.as_str()), ("prompt", "none")];
+    let sent = location(&browser.get(&stranger.request_with(&silent)).await).unwrap();
+    assert_eq!(query_of(&sent, "error").as_deref(), Some("access_denied"));
+    browser.get(&client.request_with(&[("company_id", &company)])).await;
+    decide(&mut browser, "deny").await;
+    assert_eq!(person().await, None);
+    client.tokens(&mut browser, &[("company_id", &company)]).await;
+    assert!(person().await.is_some());
+    // What the company's key minted tells nothing of whoever it is.
+    let body = json!({ "company_id": company, "user_id": local, "scoped_actions": ["openid", "email"] });
+    let minted = server.actor(client.key.clone()).post("/access_tokens", body).await.ok();
+    refused(&userinfo(&server, &text(&minted, "token")).await, 403, "insufficient_scope");
+}
+
+#[tokio::test]
+async fn whom_a_company_removed_does_not_let_themselves_back_in() {
+    let server = server().await;
+    let client = Client::new(&server).await;
+    let open = hallpass_app::admin::AdminCommand::SetCompany {
+        id: client.company,
+        explicit_scopes: None,
+        open_enrolment: Some(true),
+    };
+    server.app.admin(open).await.unwrap();
+    let company = client.company.to_string();
+    let mut browser = client.person("ann").await;
+    // Never silently.
+    client.code(&mut browser, &[]).await;
+    let silent = client.request_with(&[("company_id", &company), ("prompt", "none")]);
+    let sent = location(&browser.get(&silent).await).unwrap();
+    assert_eq!(query_of(&sent, "error").as_deref(), Some("consent_required"));
+    let tokens = client.tokens(&mut browser, &[("company_id", &company)]).await;
+    let user = claims(&text(&tokens, "access_token"))["sub"].as_str().unwrap().parse().unwrap();
+    server.app.end_membership(client.company, user).await.unwrap();
+    let sent = location(&browser.get(&client.request_with(&[("company_id", &company)])).await).unwrap();
+    assert_eq!(query_of(&sent, "error").as_deref(), Some("access_denied"));
+    // Enrolled again by the company, the old tokens stay dead.
+    server.app.make_member(client.company, user).await.unwrap();
+    let fields = changed(client.refreshing(&text(&tokens, "refresh_token")), &[("company_id", &company)]);
+    refused(&form(&server, "/oauth/token", &fields).await, 400, "invalid_grant");
+    client.tokens(&mut browser, &[("company_id", &company)]).await;
+}
+
+#[tokio::test]
 async fn threat_15_secrets_are_in_no_log_and_no_address() {
     use hallpass_testkit::Captured;
 

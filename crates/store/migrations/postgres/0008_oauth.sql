@@ -45,6 +45,7 @@ CREATE TABLE authorization_codes (
     expires_at     BIGINT NOT NULL,
     consumed_at    BIGINT
 );
+CREATE INDEX authorization_codes_by_user ON authorization_codes (user_id, app_id);
 CREATE INDEX authorization_codes_by_end ON authorization_codes (expires_at);
 
 -- One row a grant, however often its refresh token was rotated: the token names its grant and number.

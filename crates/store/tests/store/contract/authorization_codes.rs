@@ -10,6 +10,7 @@ on_both! {
     a_code_comes_back_as_stored,
     threat_16_a_code_is_used_once_whoever_comes,
     old_codes_are_forgotten,
+    the_codes_of_an_app_are_used_up,
 }
 
 fn code() -> AuthorizationCode {
@@ -69,4 +70,15 @@ async fn old_codes_are_forgotten(db: &Db) {
     assert!(db.read().await.find_authorization_code(&[1; 32]).await.unwrap().is_some());
     commit!(db, tx => tx.prune_authorization_codes(at(71)));
     assert!(db.read().await.find_authorization_code(&[1; 32]).await.unwrap().is_none());
+}
+
+async fn the_codes_of_an_app_are_used_up(db: &Db) {
+    add(db, 1).await;
+    let used = async || db.read().await.find_authorization_code(&[1; 32]).await.unwrap().unwrap().consumed_at;
+    commit!(db, tx => tx.consume_codes_of_app(user(1), app(), None, at(20)));
+    commit!(db, tx => tx.consume_codes_of_app(user(2), app(), Some(biz(1)), at(20)));
+    assert_eq!(used().await, None, "of another company, of another user");
+    commit!(db, tx => tx.consume_codes_of_app(user(1), app(), Some(biz(1)), at(21)));
+    commit!(db, tx => tx.consume_codes_of_app(user(1), app(), Some(biz(1)), at(22)));
+    assert_eq!(used().await, Some(at(21)));
 }

@@ -9,6 +9,7 @@ on_both! {
     what_was_allowed_is_kept_per_user_app_and_company,
     a_person_s_list_is_that_of_all_their_users,
     it_is_forgotten_once,
+    it_is_held_as_it_is,
 }
 
 fn scopes(text: &str) -> ScopeSet {
@@ -71,4 +72,12 @@ async fn it_is_forgotten_once(db: &Db) {
     assert!(!commit!(db, tx => tx.delete_consent(user(1), app(), Some(biz(1)))));
     assert!(commit!(db, tx => tx.delete_consent(user(1), app(), None)));
     assert!(!commit!(db, tx => tx.delete_consent(user(1), app(), None)));
+}
+
+async fn it_is_held_as_it_is(db: &Db) {
+    db.acme().await;
+    allow(db, 1, None, "openid", 1).await;
+    let held = commit!(db, tx => tx.lock_consent(user(1), app(), None));
+    assert_eq!(held, Some(scopes("openid")));
+    assert_eq!(commit!(db, tx => tx.lock_consent(user(1), app(), Some(biz(1)))), None);
 }

@@ -13,6 +13,7 @@ on_both! {
     a_grant_that_ended_is_not_rotated,
     grants_are_revoked_alone_by_app_and_by_session,
     old_grants_are_forgotten,
+    a_user_s_grants_are_revoked_in_a_company_or_everywhere,
 }
 
 fn grant(n: u128) -> GrantId {
@@ -136,4 +137,15 @@ async fn old_grants_are_forgotten(db: &Db) {
     assert!(found(db, 1).await.is_some());
     commit!(db, tx => tx.prune_grants(at(101)));
     assert!(found(db, 1).await.is_none());
+}
+
+async fn a_user_s_grants_are_revoked_in_a_company_or_everywhere(db: &Db) {
+    ready(db).await;
+    add(db, &[new_grant(1, 1, None), new_grant(2, 1, Some(1)), new_grant(3, 2, Some(2))]).await;
+    commit!(db, tx => tx.revoke_grants_of_user(user(1), Some(biz(1)), at(30)));
+    let ended = async |n| found(db, n).await.unwrap().revoked_at;
+    assert_eq!([ended(1).await, ended(2).await, ended(3).await], [None, Some(at(30)), None]);
+    commit!(db, tx => tx.revoke_grants_of_user(user(2), None, at(31)));
+    commit!(db, tx => tx.revoke_grants_of_user(user(1), None, at(32)));
+    assert_eq!([ended(1).await, ended(2).await, ended(3).await], [Some(at(32)), Some(at(30)), Some(at(32))]);
 }

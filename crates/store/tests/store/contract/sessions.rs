@@ -58,8 +58,8 @@ async fn a_session_is_found_by_its_secret_while_it_lives(db: &Db) {
     commit!(db, tx => tx.touch_session(sess(1), at(999), at(9000), "192.0.2.2"));
     assert!(found(db, 1, 1999).await.is_some());
     assert_eq!(found(db, 1, 2000).await, None, "at its end, however it was used");
-    assert!(db.read().await.is_session_open(sess(1)).await.unwrap(), "it ran out; nobody ended it");
-    assert!(!db.read().await.is_session_open(sess(9)).await.unwrap());
+    assert!(commit!(db, tx => tx.lock_open_session(sess(1))), "it ran out; nobody ended it");
+    assert!(!commit!(db, tx => tx.lock_open_session(sess(9))));
 }
 
 async fn proving_oneself_again_gives_a_new_secret(db: &Db) {
@@ -102,7 +102,7 @@ async fn one_is_ended_or_all_others(db: &Db) {
     assert!(!commit!(db, tx => tx.end_session(sess(1), person(1), at(5))));
     assert_eq!(ids(1).await, [2]);
     assert_eq!(found(db, 1, 10).await, None);
-    assert!(!db.read().await.is_session_open(sess(1)).await.unwrap());
+    assert!(!commit!(db, tx => tx.lock_open_session(sess(1))));
     let ended = commit!(db, tx => tx.end_other_sessions(person(1), Some(sess(2)), at(6)));
     assert_eq!(ended, []);
     let ended = commit!(db, tx => tx.end_other_sessions(person(1), None, at(6)));
