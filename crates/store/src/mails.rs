@@ -20,10 +20,7 @@ const RETRY: &str = "UPDATE mails SET next_at = $2 WHERE id = $1";
 const DELETE: &str = "DELETE FROM mails WHERE id = $1";
 const PRUNE: &str = "DELETE FROM mails WHERE id < $1";
 
-pub(crate) const ALL: &[&str] = &[INSERT, LIST, CLAIM, RETRY, DELETE, PRUNE, END];
-
-/// Behind every id.
-const END: &str = "mail_~";
+pub(crate) const ALL: &[&str] = &[INSERT, LIST, CLAIM, RETRY, DELETE, PRUNE];
 
 /// What becomes of a letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +52,8 @@ impl Conn {
     /// The newest letters, but for void ones.
     pub async fn list_mails(&mut self, limit: i64) -> Result<Vec<SealedMail>, StoreError> {
         let rows: Vec<(String, Vec<u8>, i64)> =
-            on!(self, c => sqlx::query_as(LIST).bind(END).bind(limit).fetch_all(c).await)?;
+            // Behind every id.
+            on!(self, c => sqlx::query_as(LIST).bind("mail_~").bind(limit).fetch_all(c).await)?;
         rows.into_iter().map(mail).collect()
     }
 }
