@@ -54,6 +54,7 @@ for (const view of await views()) {
           document.body.removeAttribute("tabindex");
         });
         const all = await controls(page);
+        assert.ok(all.length, "the way to the content is one");
         const [reached, unseen]: [string[], string[]] = [[], []];
         for (let press = 0; press < all.length + 2; press++) {
           await page.keyboard.press("Tab");
