@@ -18,7 +18,7 @@ export HALLPASS_BIN
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 
 .PHONY: help run build check test soak bench gen pictures clean
-.PHONY: binary lint rust-tests postgres-tests fuzz gen-is-clean sdk-tests python-tests openapi-tests example-tests
+.PHONY: binary lint rust-tests postgres-tests fuzz gen-is-clean sdk-tests python-tests openapi-tests oidc-rust-tests example-tests
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -42,11 +42,12 @@ check: lint
 lint:
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	cargo fmt --manifest-path e2e/openidconnect/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 # One after the other: two cores are soon full, and tests of time should not starve.
 test:
-	@scripts/needs.sh cc postgresql venv node curl
+	@scripts/needs.sh cc postgresql venv node curl chromium
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory rust-tests
 	@$(MAKE) --no-print-directory postgres-tests
@@ -55,6 +56,7 @@ test:
 	@$(MAKE) --no-print-directory sdk-tests
 	@$(MAKE) --no-print-directory python-tests
 	@$(MAKE) --no-print-directory openapi-tests
+	@$(MAKE) --no-print-directory oidc-rust-tests
 	@$(MAKE) --no-print-directory example-tests
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=10
 
@@ -77,7 +79,9 @@ gen-is-clean: binary
 	$(HALLPASS_BIN) openapi | diff -u docs/openapi.json - || { echo "docs/openapi.json is out of date: make gen" >&2; exit 1; }
 	$(HALLPASS_BIN) config sample | diff -u docs/hallpass.sample.toml - || { echo "docs/hallpass.sample.toml is out of date: make gen" >&2; exit 1; }
 
+# The official SDK, clients of OpenID Connect, and a browser.
 sdk-tests: binary
+	@scripts/needs.sh node chromium
 	cd web && $(NPM_CI) && npm run --silent check && npm test --silent
 
 python-tests: binary
@@ -86,7 +90,12 @@ python-tests: binary
 openapi-tests: binary
 	cd e2e/openapi && python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt && .venv/bin/pytest -q
 
+oidc-rust-tests: binary
+	cargo clippy --locked --manifest-path e2e/openidconnect/Cargo.toml --all-targets -- -D warnings
+	cargo test --locked --manifest-path e2e/openidconnect/Cargo.toml
+
 example-tests: binary
+	@scripts/needs.sh node curl venv chromium
 	python3 scripts/pasted.py
 	python3 examples/test.py
 
@@ -110,4 +119,4 @@ pictures: binary
 
 clean:
 	cargo clean
-	rm -rf web/node_modules examples/*/node_modules examples/nextjs/.next examples/python/.venv e2e/*/.venv bench/target bench/out
+	rm -rf web/node_modules examples/*/node_modules examples/nextjs/.next examples/python/.venv e2e/*/.venv bench/target bench/out e2e/openidconnect/target examples/oauth-spa/public/oauth4webapi.js

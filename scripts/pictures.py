@@ -14,13 +14,15 @@ import socket
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e" / "python"))
 
-from hallpass_dev import BINARY, hallpass_dev  # noqa: E402
+from browser import Browser  # noqa: E402
+from hallpass_dev import BINARY, Hallpass, hallpass_dev  # noqa: E402
 
 DEV_PAGES = [("start", "/"), ("reference", "/api")]
 SERVE_PAGES = [("start-serve", "/")]
@@ -159,6 +161,32 @@ def take(browser: Chromium, url: str, pages: list[tuple[str, str]], folder: Path
     return wrong
 
 
+def take_people(browser: Chromium, hallpass: Hallpass, folder: Path) -> list[str]:
+    """The way of somebody to an app: signing in, what the app asks for, and the account afterwards."""
+    ann = next(user for user in hallpass.users if user["username"] == "ann")
+    asked = "/oauth/authorize?" + urllib.parse.urlencode(
+        {
+            "response_type": "code",
+            "client_id": hallpass.oauth["client_id"],
+            "redirect_uri": "com.yourapp.bundle://oauth/callback",
+            "scope": "openid profile email chat:message:create chat:read dms:read dms:message:manage",
+            "nonce": "of-a-picture",
+            "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+            "code_challenge_method": "S256",
+            "company_id": hallpass.company_id,
+        }
+    )
+    wrong = take(browser, hallpass.url, [("sign-in", asked)], folder)
+    browser.leave(f"""{{
+        const ann = {json.dumps(ann)}, form = document.querySelector("form[action='/sign-in']");
+        form.email.value = ann.email; form.password.value = ann.password;
+        form.querySelector("button.first").click() }}""")
+    wrong += take(browser, hallpass.url, [("consent", asked)], folder)
+    # On another device, so that there are two.
+    Browser(hallpass.url).authorize(hallpass.url + asked, ann)
+    return wrong + take(browser, hallpass.url, [("account", "/account")], folder)
+
+
 def main() -> int:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
@@ -166,6 +194,7 @@ def main() -> int:
         browser = Chromium(profile)
         with hallpass_dev("--seed", "1") as hallpass:
             wrong = take(browser, hallpass.url, DEV_PAGES, folder)
+            wrong += take_people(browser, hallpass, folder)
         with hallpass_serve() as url:
             wrong += take(browser, url, SERVE_PAGES, folder)
         browser.close()
