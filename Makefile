@@ -91,7 +91,6 @@ openapi-tests: binary
 	cd e2e/openapi && python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt && .venv/bin/pytest -q
 
 oidc-rust-tests: binary
-	cargo clippy --locked --manifest-path e2e/openidconnect/Cargo.toml --all-targets -- -D warnings
 	cargo test --locked --manifest-path e2e/openidconnect/Cargo.toml
 
 example-tests: binary

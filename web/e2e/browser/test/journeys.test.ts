@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { ann, freshEmail, freshUsername, issuer, newApp, redeem, start, Visitor } from "./stage.ts";
+import { ann, issuer, newApp, redeem, start, Visitor } from "./stage.ts";
 
 for (const javaScriptEnabled of [true, false]) {
   describe(javaScriptEnabled ? "in Chromium" : "in Chromium without JavaScript", () => {
@@ -38,12 +38,7 @@ for (const javaScriptEnabled of [true, false]) {
       const app = await newApp();
       const started = start(app, { prompt: "create" });
       await visitor.open(started.url);
-      const email = freshEmail();
-      await visitor.proveAddress(email);
-      await visitor.page.fill("#name", "Someone New");
-      await visitor.page.fill("#username", freshUsername());
-      await visitor.page.fill("#new_password", "a few unrelated words");
-      await visitor.page.click("form[action='/sign-up/account'] button.first");
+      const { email } = await visitor.signUp();
       await visitor.allow();
       const claims = await redeem(app, started, await visitor.callback());
       assert.equal(claims.email, email);
@@ -62,14 +57,8 @@ for (const javaScriptEnabled of [true, false]) {
 
     it("a forgotten password, a code, a new one", async () => {
       await using visitor = await Visitor.arrive({ javaScriptEnabled });
-      const email = freshEmail();
       await visitor.open("/sign-up");
-      await visitor.proveAddress(email);
-      await visitor.page.fill("#name", "Forgetful");
-      await visitor.page.fill("#username", freshUsername());
-      await visitor.page.fill("#new_password", "what was it again");
-      await visitor.page.click("form[action='/sign-up/account'] button.first");
-      await visitor.page.waitForURL(`${issuer}/account`);
+      const { email } = await visitor.signUp();
 
       await using elsewhere = await Visitor.arrive({ javaScriptEnabled });
       await elsewhere.open("/reset");

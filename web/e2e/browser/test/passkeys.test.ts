@@ -47,12 +47,7 @@ describe("a passkey", () => {
     await visitor.addAuthenticator();
     const { page } = visitor;
     await visitor.open("/sign-up");
-    await visitor.proveAddress(freshEmail());
-    await page.fill("#name", "Quinn");
-    await page.fill("#username", freshUsername());
-    await page.fill("#new_password", "a few unrelated words");
-    await page.click("form[action='/sign-up/account'] button.first");
-    await page.waitForURL(`${issuer}/account`);
+    await visitor.signUp();
 
     await page.click("[data-passkey='/passkeys/add'] button");
     await page.waitForSelector("form[action='/account/passkeys/rename']", { state: "attached" });

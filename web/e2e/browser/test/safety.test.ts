@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib";
 
 import { ann, appOrigin, issuer, newApp, start, Visitor } from "./stage.ts";
 
-const most_bytes = 30 * 1024;
+const most_bytes = 30_000;
 
 describe("the first view", () => {
   for (const [name, path] of [

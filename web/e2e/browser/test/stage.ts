@@ -169,6 +169,18 @@ export class Visitor {
     await this.page.waitForSelector("#username");
   }
 
+  /** Makes an account with a password, as somebody who is on the page that asks for an address. */
+  async signUp(email = freshEmail(), name = "Someone New"): Promise<{ email: string; password: string }> {
+    const password = "a few unrelated words";
+    await this.proveAddress(email);
+    await this.page.fill("#name", name);
+    await this.page.fill("#username", freshUsername());
+    await this.page.fill("#new_password", password);
+    await this.page.click("form[action='/sign-up/account'] button.first");
+    await this.page.waitForURL((url) => url.pathname !== "/sign-up/account");
+    return { email, password };
+  }
+
   /** An authenticator in the machine itself, which says yes to whoever asks, autofill too. */
   async addAuthenticator(): Promise<void> {
     const session = await this.page.context().newCDPSession(this.page);

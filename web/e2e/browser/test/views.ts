@@ -1,5 +1,5 @@
 /** Every page that people see, and how one gets there. */
-import { ann, demo, freshEmail, freshUsername, issuer, newApp, owner, scope, start, Visitor } from "./stage.ts";
+import { ann, demo, freshEmail, issuer, newApp, owner, scope, start, Visitor } from "./stage.ts";
 
 export interface View {
   name: string;
@@ -18,15 +18,10 @@ const everything =
 async function person(): Promise<Visitor> {
   const visitor = await Visitor.arrive();
   const { page } = visitor;
-  const email = `a.rather.long.address.${freshEmail()}`;
   await visitor.addAuthenticator();
   await visitor.open("/sign-up");
-  await visitor.proveAddress(email);
-  await page.fill("#name", "Wolfeschlegelsteinhausenbergerdorff <b>der Ältere</b> \u202e\u05d0");
-  await page.fill("#username", freshUsername());
-  await page.fill("#new_password", "a few unrelated words");
-  await page.click("form[action='/sign-up/account'] button.first");
-  await page.waitForURL(`${issuer}/account`);
+  const name = "Wolfeschlegelsteinhausenbergerdorff <b>der Ältere</b> \u202e\u05d0";
+  const who = await visitor.signUp(`a.rather.long.address.${freshEmail()}`, name);
   await page.click("[data-passkey='/passkeys/add'] button");
   await page.waitForSelector("form[action='/account/passkeys/rename']", { state: "attached" });
   const second = freshEmail();
@@ -41,7 +36,7 @@ async function person(): Promise<Visitor> {
 
   await using elsewhere = await Visitor.arrive();
   await elsewhere.open("/sign-in");
-  await elsewhere.signIn({ email, password: "a few unrelated words" });
+  await elsewhere.signIn(who);
   await elsewhere.page.waitForURL(`${issuer}/account`);
   return visitor;
 }
@@ -67,12 +62,15 @@ async function provedAddress(): Promise<Visitor> {
 async function resetting(withCode: boolean): Promise<Visitor> {
   const visitor = await Visitor.arrive();
   const { page } = visitor;
+  await using owner = await Visitor.arrive();
+  await owner.open("/sign-up");
+  const { email } = await owner.signUp();
   await visitor.open("/reset");
-  await page.fill("#email", ann.email);
+  await page.fill("#email", email);
   await page.click("form[action='/reset'] button.first");
   await page.waitForSelector("#code");
   if (withCode) {
-    await page.fill("#code", await visitor.letterCode(ann.email));
+    await page.fill("#code", await visitor.letterCode(email));
     await page.click("form[action='/reset/code'] button.first");
     await page.waitForSelector("#new_password");
   }
@@ -80,13 +78,10 @@ async function resetting(withCode: boolean): Promise<Visitor> {
 }
 
 async function addingAddress(): Promise<Visitor> {
-  const visitor = await provedAddress();
+  const visitor = await Visitor.arrive();
   const { page } = visitor;
-  await page.fill("#name", "Ada");
-  await page.fill("#username", freshUsername());
-  await page.fill("#new_password", "a few unrelated words");
-  await page.click("form[action='/sign-up/account'] button.first");
-  await page.waitForURL(`${issuer}/account`);
+  await visitor.open("/sign-up");
+  await visitor.signUp();
   await page.fill("#email", freshEmail());
   await page.click("form[action='/account/emails'] button");
   await page.waitForSelector("#code");

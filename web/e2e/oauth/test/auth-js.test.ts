@@ -5,7 +5,19 @@ import { describe, it } from "node:test";
 import { Auth, type AuthConfig } from "@auth/core";
 import { Browser } from "@hallpass/harness/browser";
 
-import { type App, ann, assertToldError, guideScope, issuer, methods, newApp, refresh, type Started } from "./stage.ts";
+import {
+  type App,
+  ann,
+  assertToldError,
+  guideScope,
+  issuer,
+  methods,
+  newApp,
+  post,
+  refresh,
+  type Started,
+  userinfo,
+} from "./stage.ts";
 
 const origin = "http://localhost:3000";
 const redirect_uri = `${origin}/auth/callback/hallpass`;
@@ -95,7 +107,10 @@ for (const method of methods) {
         // Auth.js leaves refreshing to the site.
         const { status, body } = await refresh(app, site.account!.refresh_token);
         assert.equal(status, 200, JSON.stringify(body));
-        assert.ok(body.id_token);
+        const info = (await (await userinfo(body.access_token)).json()) as { sub: string };
+        assert.equal(info.sub, ann.id);
+        await post("/oauth/revoke", app, { token: body.refresh_token }, "form");
+        assert.equal((await refresh(app, body.refresh_token)).body.error, "invalid_grant");
       });
     });
   }

@@ -178,8 +178,14 @@ describe("openid-client", () => {
     assert.equal((await signIn(await configure(app), elsewhere)).claims()?.sub, ann.id);
   });
 
-  it("speaks for itself with client_credentials, if it is confidential", async () => {
-    const config = await configure(await newApp("none"));
-    assert.equal((await refusal(client.clientCredentialsGrant(config))).error, "unauthorized_client");
+  it("speaks for itself with client_credentials, if it shows its secret", async () => {
+    assert.ok(demo.oauth);
+    const config = await configure({ ...demo.oauth, method: "client_secret_basic" });
+    const tokens = await client.clientCredentialsGrant(config, { scope: "chat:read" });
+    assert.deepEqual([tokens.scope, tokens.refresh_token, tokens.id_token], ["chat:read", undefined, undefined]);
+    const messages = new URL(`/api/v1/messages?channel_id=${demo.channel_id}&first=1`, issuer);
+    assert.equal((await client.fetchProtectedResource(config, tokens.access_token, messages, "GET")).status, 200);
+    const nobody = await configure(await newApp("none"));
+    assert.equal((await refusal(client.clientCredentialsGrant(nobody))).error, "unauthorized_client");
   });
 });
