@@ -10,6 +10,7 @@ about (a script error, a blocked file) and on a page that is wider than its wind
 import base64
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from hallpass_dev import BINARY, Hallpass, hallpass_dev  # noqa: E402
 DEV_PAGES = [("start", "/"), ("reference", "/api")]
 SERVE_PAGES = [("start-serve", "/")]
 SIZES = [("wide", 1280, 860), ("narrow", 320, 700)]
+ANSWERS_WITHIN_SECS = 60
 # No services of the vendor's: the machine may have no network.
 FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars
     --disable-background-networking --disable-component-update --disable-sync --remote-debugging-pipe""".split()
@@ -83,9 +85,9 @@ class Chromium:
         self.wait("Page.loadEventFired")
 
     def until(self, condition: str) -> None:
-        """Waits until an expression is true, looking at every frame that is drawn."""
+        """Waits until an expression is true. Of timers, not frames: a page behind another draws none."""
         self.evaluate(
-            f"(async () => {{ while (!({condition})) await new Promise((next) => requestAnimationFrame(next)) }})()"
+            f"(async () => {{ while (!({condition})) await new Promise((next) => setTimeout(next, 20)) }})()"
         )
 
     def evaluate(self, script: str) -> object:
@@ -96,6 +98,8 @@ class Chromium:
 
     def _read(self) -> dict:
         while b"\0" not in self._buffer:
+            if not select.select([self._from], [], [], ANSWERS_WITHIN_SECS)[0]:
+                raise TimeoutError(f"the browser is silent; it complained of {self.complaints}")
             more = os.read(self._from, 1 << 16)
             if not more:
                 raise RuntimeError("the browser is gone")

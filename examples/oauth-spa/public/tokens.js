@@ -9,7 +9,7 @@ let tokens;
 
 channel.addEventListener("message", ({ data }) => {
   if (data.ask && tokens) channel.postMessage({ tokens });
-  else if (data.ended) tokens = undefined;
+  else if (data.ended) location.reload();
   else if (data.tokens && (tokens?.expires_at ?? 0) < data.tokens.expires_at) tokens = data.tokens;
 });
 
@@ -42,7 +42,7 @@ export async function getToken() {
   return tokens.access_token;
 }
 
-/** Forgets them here and in every tab; gives what they were. */
+/** Forgets them here, and in every other tab, which begins anew; gives what they were. */
 export function end() {
   const ended = tokens;
   tokens = undefined;
