@@ -91,7 +91,7 @@ export class Browser {
     return new URL(page.url);
   }
 
-  /** The value of a cookie whose name ends so, if there is one. */
+  /** The value of a cookie, whether or not it is bound to the host, if there is one. */
   cookie(name: string): string | undefined {
     return this.#cookies.get(name) ?? this.#cookies.get(`__Host-${name}`);
   }

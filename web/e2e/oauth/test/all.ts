@@ -6,5 +6,6 @@ import "./bodies.test.ts";
 import "./prompts.test.ts";
 import "./refusals.test.ts";
 import "./company.test.ts";
+import "./account.test.ts";
 import "./sdk.test.ts";
 import "./guide.test.ts";

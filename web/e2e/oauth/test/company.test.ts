@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { Browser } from "@hallpass/harness/browser";
 import Whop, { APIError } from "@whop/sdk";
 
-import { ann, assertToldError, claims, demo, hallpass, newApp, refresh, signIn, start } from "./stage.ts";
+import { ann, assertToldError, claims, codeOf, demo, hallpass, newApp, refresh, signIn, start } from "./stage.ts";
 
 const { company_id } = demo;
 
@@ -38,6 +38,20 @@ describe("a sign-in for one company", () => {
     const started = start(await newApp("none"), { company_id: demo.other.company_id });
     const browser = new Browser(demo.url);
     assertToldError(browser, await browser.signIn(await browser.open(started.url.href), ann), started, "access_denied");
+  });
+
+  it("is allowed by itself: consent to one says nothing of another, nor of everywhere", async () => {
+    const app = await newApp("none");
+    const { browser } = await signIn(app, ann);
+    for (const [more, error] of [
+      [{ prompt: "none" }, undefined],
+      [{ prompt: "none", company_id }, "consent_required"],
+    ] as [Record<string, string>, string | undefined][]) {
+      const started = start(app, more);
+      const page = await browser.open(started.url.href);
+      if (error) assertToldError(browser, page, started, error);
+      else codeOf(started, browser.left(page));
+    }
   });
 
   it("one without a company is bound to none, and wants none", async () => {

@@ -96,9 +96,11 @@ describe("signing in again", () => {
     it(`is asked for with ${name}, once`, async () => {
       const app = await newApp("none");
       const { browser, id_token } = await signIn(app);
+      const before = browser.cookie("hallpass-session");
       const { started, page } = await open(browser, app, more);
       assert.ok(browser.asks(page, "/sign-in"), page.url);
       const back = await browser.signIn(page, ann);
+      assert.ok(before && before !== browser.cookie("hallpass-session"), "a session of its own, which nobody could have planted");
       const tokens = await redeem(app, started, browser.left(back));
       assert.ok(claims(tokens.id_token).auth_time >= claims(id_token).auth_time);
       assert.equal(typeof claims(tokens.id_token).auth_time, "number");

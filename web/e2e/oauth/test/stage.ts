@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 
-import { Browser, type Page } from "@hallpass/harness/browser";
+import { Browser, type Credentials, type Page } from "@hallpass/harness/browser";
 import { Hallpass } from "@hallpass/harness/hallpass";
 import Whop from "@whop/sdk";
 
@@ -133,7 +133,7 @@ export function codeOf(started: Started, callback: URL): string {
 /** Signs somebody in to an app. */
 export async function signIn(
   app: App,
-  who = ann,
+  who: Credentials = ann,
   more: Record<string, string> = {},
   browser = new Browser(issuer),
 ): Promise<Tokens & { browser: Browser }> {
@@ -169,4 +169,20 @@ export async function refusedWithinASecond(access_token: string): Promise<void> 
     if (status === 401) return;
     assert.ok(performance.now() < deadline, `still ${status} after a second`);
   }
+}
+
+/** Somebody new, who is signed in in this browser. */
+export async function signUp(browser: Browser): Promise<{ email: string; password: string }> {
+  const [email, password] = [`${random(6).toLowerCase()}@example.com`, "a few unrelated words"];
+  const asked = await browser.submit(await browser.open(`${issuer}/sign-up`), "/sign-up", { email });
+  const { html } = await new Browser(issuer).open(`${issuer}/dev/outbox`);
+  const letter = html.split("<article").find((each) => each.includes(email)) ?? "";
+  const [code] = /\b\d{8}\b|\b\d{4} \d{4}\b/.exec(letter.slice(letter.indexOf("<pre"))) ?? [];
+  assert.ok(code, "no letter with a code");
+  const proved = await browser.submit(asked, "/sign-in/code", { code });
+  const username = `u${randomBytes(6).toString("hex")}`;
+  const typed = { name: "Someone New", username, new_password: password };
+  const page = await browser.submit(proved, "/sign-up/account", typed);
+  assert.equal(page.url, `${issuer}/account`, page.html);
+  return { email, password };
 }
