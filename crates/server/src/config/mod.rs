@@ -191,7 +191,7 @@ impl Config {
 }
 
 /// Every section, by name, with its keys.
-fn sections() -> [(&'static str, &'static [(&'static str, &'static str)]); 9] {
+fn sections() -> [(&'static str, &'static [(&'static str, &'static str)]); 11] {
     fn entry<S: Section>() -> (&'static str, &'static [(&'static str, &'static str)]) {
         (S::NAME, S::KEYS)
     }
@@ -204,6 +204,8 @@ fn sections() -> [(&'static str, &'static [(&'static str, &'static str)]); 9] {
         entry::<Limits>(),
         entry::<OAuthConfig>(),
         entry::<WebhooksConfig>(),
+        entry::<MailConfig>(),
+        entry::<PasswordsConfig>(),
         entry::<LogConfig>(),
     ]
 }

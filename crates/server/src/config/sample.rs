@@ -102,6 +102,8 @@ mod tests {
         keys::<hallpass_app::Limits>();
         keys::<crate::config::OAuthConfig>();
         keys::<crate::config::WebhooksConfig>();
+        keys::<crate::config::MailConfig>();
+        keys::<crate::config::PasswordsConfig>();
         keys::<LogConfig>();
     }
 
