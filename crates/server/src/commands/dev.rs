@@ -122,7 +122,10 @@ async fn serve(config: &Config, folder: Option<PathBuf>, args: &Args) -> anyhow:
     let listener = bind(&folder, args.port).await?;
     let address = listener.local_addr()?;
     folder.write_private(MEMORY, &serde_json::to_vec(&Memory { port: address.port() })?)?;
-    let url = config.http.public_url(address);
+    // Where it is reached: by the name it was given, if that leads here, else by its address.
+    let public_url = config.http.public_url(address);
+    let leads_here = PublicUrl::parse(&public_url)?.port == address.port();
+    let url = if leads_here { public_url.clone() } else { format!("http://{address}") };
 
     let database = config.database(Some(folder.path()))?;
     let master = || match (&database, args.seed) {
@@ -139,7 +142,7 @@ async fn serve(config: &Config, folder: Option<PathBuf>, args: &Args) -> anyhow:
     let opening = Opening {
         store,
         master,
-        public_url: url.clone(),
+        public_url,
         dev: true,
         signing_seed: args.seed.map(|seed| from_seed("signing key", seed)),
         limits: args.limits.then_some(config.limits),

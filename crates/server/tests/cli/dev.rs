@@ -21,13 +21,18 @@ fn the_ready_line_is_the_one_that_was_promised() {
     let line = dev.line();
     let mut promised = vec!["event", "url", "company_id", "api_key", "app_id", "users"];
     promised.extend(["id", "username", "email", "password", "role"].repeat(6));
-    promised.extend(["experience_id", "channel_id", "oauth", "other"]);
+    promised.extend(["experience_id", "channel_id", "oauth", "client_id", "client_secret", "redirect_uri"]);
+    promised.push("other");
     promised.extend(["company_id", "api_key", "user_id", "channel_id"]);
     assert_eq!(names(&line), promised);
 
     let ready: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(ready["event"], "ready");
-    assert_eq!(ready["oauth"], Value::Null);
+    for (name, prefix) in
+        [("client_id", "app_"), ("client_secret", "hpc_"), ("redirect_uri", "http://localhost:3000/")]
+    {
+        assert!(ready["oauth"][name].as_str().unwrap().starts_with(prefix), "{ready}");
+    }
     assert!(ready["api_key"].as_str().unwrap().starts_with("hpd_"));
     let people: Vec<_> = ready["users"]
         .as_array()
