@@ -85,11 +85,10 @@ impl App {
                     let email = &begun.flow.email;
                     let person = tx.find_person_by_address(email).await?;
                     let known = is_known(tx, asker, person, *at).await?;
-                    let mut silent = begun.flow.purpose == FlowPurpose::Reset && person.is_none();
-                    for counting in throttles.code(asker, email, known) {
-                        // Every one is counted, and none is told: it may be somebody else's doing.
-                        silent |= counting.take(tx, *at).await?.is_some();
-                    }
+                    // Counted for everybody alike, and not told: it would be about the address.
+                    let is_allowed = throttles.code(tx, asker, email, known, *at).await?;
+                    let silent =
+                        !is_allowed || (begun.flow.purpose == FlowPurpose::Reset && person.is_none());
                     app.send_code(tx, begun, asker, silent, *at).await
                 })
             })

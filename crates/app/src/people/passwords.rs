@@ -8,7 +8,7 @@ use hallpass_token::password::needs_rehash;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::codes::signed_in;
-use super::throttle::{PASSWORD_CHANGES, is_known};
+use super::throttle::{Counting, PASSWORD_CHANGES, is_known};
 use super::{Asker, MAX_PASSWORD_BYTES, Newcomer, SignedIn, check_password, code_spent, sign_in_failed};
 use crate::App;
 use crate::error::AppError;
@@ -18,8 +18,9 @@ impl App {
     /// Signs in by address and password. Whatever is wrong, the answer is the same and takes as long.
     ///
     /// # Errors
-    /// `sign_in_failed`; [`AppError::RateLimited`] for too many tries, by anybody on this address, by this
-    /// device if the person has signed in on it, or from this network; also if too many sign in at once.
+    /// `sign_in_failed`; [`AppError::RateLimited`] for too many tries, by this device if the person has signed
+    /// in on it, else from this network, on this address or any; also if too many sign in at once, which is
+    /// no try.
     pub async fn sign_in_with_password(
         &self,
         asker: &Asker,
@@ -48,9 +49,24 @@ impl App {
                 })
             })
             .await?;
-        let is_right = self.verify_password(password.clone(), phc.clone()).await?;
+        let is_right = match self.verify_password(password.clone(), phc.clone()).await {
+            Ok(is_right) => is_right,
+            Err(error) => {
+                self.give_back(countings).await?;
+                return Err(error);
+            }
+        };
         let (Some(person), Some(phc), true) = (person, phc, is_right) else { return Err(sign_in_failed()) };
-        let newer = if needs_rehash(&phc) { Some(self.hash_password(password).await?) } else { None };
+        let newer = if needs_rehash(&phc) {
+            match self.hash_password(password).await {
+                Ok(newer) => Some(newer),
+                // The next sign-in renews it: this one has proved what it had to.
+                Err(AppError::RateLimited { .. }) => None,
+                Err(error) => return Err(error),
+            }
+        } else {
+            None
+        };
         let (secret, newcomer) = Newcomer::of(asker, &*self.entropy);
         let data = (newcomer, person, phc, newer, countings, self.clock.now());
         let is_new = self
@@ -133,10 +149,16 @@ impl App {
             Some(old) if old.expose_secret().len() > MAX_PASSWORD_BYTES => return Err(sign_in_failed()),
             Some(old) => {
                 let who = person.to_string();
-                self.count(self.people.throttles.of(PASSWORD_CHANGES, &[who.as_bytes()])).await?;
+                let counting = self.people.throttles.of(PASSWORD_CHANGES, &[who.as_bytes()]);
+                self.count(counting).await?;
                 let phc = self.store.read().await?.find_password(person).await?;
-                if !self.verify_password(old, phc).await? {
-                    return Err(sign_in_failed());
+                match self.verify_password(old, phc).await {
+                    Ok(true) => {}
+                    Ok(false) => return Err(sign_in_failed()),
+                    Err(error) => {
+                        self.give_back(vec![counting]).await?;
+                        return Err(error);
+                    }
                 }
             }
         }
@@ -159,6 +181,20 @@ impl App {
             })
             .await?;
         self.settle(n).await
+    }
+
+    /// Takes back tries of passwords that were never compared.
+    async fn give_back(&self, countings: Vec<Counting>) -> Result<(), AppError> {
+        self.store
+            .write(countings, |countings, tx| {
+                Box::pin(async move {
+                    for counting in countings {
+                        counting.give_back(tx).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
     }
 
     /// Whether a person has a password.

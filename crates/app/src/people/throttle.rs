@@ -1,8 +1,10 @@
 //! How often somebody may try, counted in the store by what they try and from where.
 //!
-//! Failures of strangers hold nobody back who can show that they are not one: a device on which the person
-//! has signed in before counts for itself, whatever happens elsewhere, and passkeys and codes are not
-//! counted against the account at all. What is counted of an address is counted whether anybody has it.
+//! Nobody's tries hold back anybody elsewhere: passwords count by the network they come from, with and
+//! without the address they are tried on, and each network has letters of its own to every address. A device
+//! on which the person has signed in before counts for itself, even among strangers in the same network.
+//! Nothing but letters beyond those of one's own network counts against an address as a whole. What is
+//! counted of an address is counted whether anybody has it.
 
 use std::net::IpAddr;
 
@@ -22,18 +24,20 @@ const fn rate(burst: u32, interval_secs: i64) -> Rate {
 #[derive(Clone, Copy)]
 pub(super) struct Counted(&'static str, Rate);
 
-/// Passwords that strangers try on one address.
-const PASSWORDS_OF_STRANGERS: Counted = Counted("password/address", rate(10, 360));
+/// Passwords that strangers in one network try on one address.
+const PASSWORDS_OF_STRANGERS: Counted = Counted("password/address+network", rate(10, 360));
 /// Passwords that a known device tries on one address.
 const PASSWORDS_OF_A_DEVICE: Counted = Counted("password/device", rate(10, 60));
 /// Passwords from one network, whatever the address.
 const PASSWORDS_OF_A_NETWORK: Counted = Counted("password/network", rate(100, 6));
 /// Old passwords that somebody signed in gives to change it.
 pub(super) const PASSWORD_CHANGES: Counted = Counted("password/change", rate(10, 60));
-/// Codes that strangers have sent to one address.
-const CODES_OF_STRANGERS: Counted = Counted("code/address", rate(20, 180));
 /// Codes that one network has sent to one address.
 const CODES_OF_A_NETWORK_TO_ONE: Counted = Counted("code/address+network", rate(5, 300));
+/// Of these, those that are one network's own: sent whatever others have sent there.
+const CODES_RESERVED: Counted = Counted("code/address+site", rate(5, 2 * 3600));
+/// Codes beyond those, from all networks to one address: 100 a day, so that no mailbox is flooded.
+const CODES_OF_STRANGERS: Counted = Counted("code/address", rate(100, 864));
 /// Codes that a known device has sent to one address.
 const CODES_OF_A_DEVICE: Counted = Counted("code/device", rate(5, 120));
 /// Codes that somebody signed in has sent to addresses they mean to add.
@@ -72,21 +76,28 @@ impl Throttles {
             }
             _ => vec![
                 self.of(PASSWORDS_OF_A_NETWORK, &[&network(asker.address)]),
-                self.of(PASSWORDS_OF_STRANGERS, &[email]),
+                self.of(PASSWORDS_OF_STRANGERS, &[email, &network(asker.address)]),
             ],
         }
     }
 
-    /// What a code for an address counts as.
-    pub(super) fn code(&self, asker: &Asker, email_key: &str, known: bool) -> Vec<Counting> {
+    /// Counts a code for an address: whether a letter may go there. What is refused counts no further.
+    pub(super) async fn code(
+        &self,
+        tx: &mut Tx,
+        asker: &Asker,
+        email_key: &str,
+        known: bool,
+        at: Timestamp,
+    ) -> Result<bool, AppError> {
         let email = email_key.as_bytes();
-        match asker.device {
-            Some(KnownDevice(device)) if known => vec![self.of(CODES_OF_A_DEVICE, &[&device.0, email])],
-            _ => vec![
-                self.of(CODES_OF_A_NETWORK_TO_ONE, &[email, &network(asker.address)]),
-                self.of(CODES_OF_STRANGERS, &[email]),
-            ],
+        if let Some(KnownDevice(device)) = asker.device.filter(|_| known) {
+            return self.of(CODES_OF_A_DEVICE, &[&device.0, email]).allows(tx, at).await;
         }
+        let network = self.of(CODES_OF_A_NETWORK_TO_ONE, &[email, &network(asker.address)]);
+        Ok(network.allows(tx, at).await?
+            && (self.of(CODES_RESERVED, &[email, &site(asker.address)]).allows(tx, at).await?
+                || self.of(CODES_OF_STRANGERS, &[email]).allows(tx, at).await?))
     }
 
     /// What anything counts as by its network alone.
@@ -97,8 +108,13 @@ impl Throttles {
 
 impl Counting {
     /// Counts a try; how long to wait, if it is one too many.
-    pub(super) async fn take(self, tx: &mut Tx, at: Timestamp) -> Result<Option<SignedDuration>, AppError> {
+    async fn take(self, tx: &mut Tx, at: Timestamp) -> Result<Option<SignedDuration>, AppError> {
         Ok(tx.take_throttle(self.id, self.rate, at).await?)
+    }
+
+    /// Counts a try; whether it is not one too many.
+    async fn allows(self, tx: &mut Tx, at: Timestamp) -> Result<bool, AppError> {
+        Ok(self.take(tx, at).await?.is_none())
     }
 
     /// Counts a try.
@@ -141,6 +157,15 @@ fn network(address: IpAddr) -> Vec<u8> {
     }
 }
 
+/// Whose many networks may be: an IPv4 address, or the 48 bits of IPv6 that one site is given. Whoever holds
+/// a whole site has no more letters of their own than others.
+fn site(address: IpAddr) -> Vec<u8> {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets()[..6].to_vec(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,5 +177,8 @@ mod tests {
         assert_eq!(of("192.0.2.1"), of("::ffff:192.0.2.1"));
         assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
         assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        let of = |text: &str| site(text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_ne!(of("2001:db8:1::1"), of("2001:db8:2::1"));
     }
 }
