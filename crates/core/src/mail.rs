@@ -39,6 +39,11 @@ pub enum Letter {
         /// Which.
         email: String,
     },
+    /// An address was removed from the account, told to it and to those that stay.
+    AddressRemoved {
+        /// Which.
+        email: String,
+    },
 }
 
 /// Shows the kind alone: a code is a secret.
@@ -52,6 +57,7 @@ impl std::fmt::Debug for Letter {
             Self::PasskeyAdded { .. } => "PasskeyAdded(…)",
             Self::PasskeyRemoved { .. } => "PasskeyRemoved(…)",
             Self::AddressAdded { .. } => "AddressAdded(…)",
+            Self::AddressRemoved { .. } => "AddressRemoved(…)",
         })
     }
 }

@@ -33,6 +33,7 @@ pub fn write(letter: &Letter, locale: Locale, public_url: &str, site: &str) -> W
         Letter::PasskeyAdded { name } => ("passkey_added", None, vec![("name", one_line(name))]),
         Letter::PasskeyRemoved { name } => ("passkey_removed", None, vec![("name", one_line(name))]),
         Letter::AddressAdded { email } => ("address_added", None, vec![("email", one_line(email))]),
+        Letter::AddressRemoved { email } => ("address_removed", None, vec![("email", one_line(email))]),
     };
     let fills: Vec<(&str, &str)> = fills.iter().map(|(hole, fill)| (*hole, fill.as_str())).collect();
     let subject = words.plain(&format!("letter.{kind}.subject"), &fills);

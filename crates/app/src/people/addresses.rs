@@ -1,6 +1,7 @@
 //! The addresses of somebody signed in: added by proving them, removed down to the last.
 
 use hallpass_core::id::{FlowId, PersonId};
+use hallpass_core::locale::Locale;
 use hallpass_core::mail::Letter;
 use hallpass_core::session::Session;
 pub use hallpass_store::Address;
@@ -16,7 +17,7 @@ use crate::error::AppError;
 const MOST_ADDRESSES: usize = 16;
 
 impl App {
-    /// The addresses that a person has proved, in the order of the alphabet.
+    /// The addresses that a person has proved, the primary one first.
     ///
     /// # Errors
     /// Those of the store.
@@ -105,20 +106,35 @@ impl App {
             .map_err(|why: fn() -> AppError| why())
     }
 
-    /// Removes an address. Those that stay are told nothing: it was done by somebody who has signed in
-    /// within ten minutes.
+    /// Removes an address, as [`remove_address_in`](Self::remove_address_in) does, and tells it in English.
+    ///
+    /// # Errors
+    /// Those of [`remove_address_in`](Self::remove_address_in).
+    pub async fn remove_address(&self, session: &Session, email: &str) -> Result<(), AppError> {
+        self.remove_address_in(Locale::En, session, email).await
+    }
+
+    /// Removes an address, and tells it and those that stay: whoever holds it learns that it signs in no
+    /// more.
     ///
     /// # Errors
     /// `last_address`, `sign_in_again`, [`AppError::NotFound`] for an address the person does not have.
-    pub async fn remove_address(&self, session: &Session, email: &str) -> Result<(), AppError> {
+    pub async fn remove_address_in(
+        &self,
+        locale: Locale,
+        session: &Session,
+        email: &str,
+    ) -> Result<(), AppError> {
         self.must_be_recent(session)?;
-        let data = (session.person, email.to_lowercase(), self.clock.now());
+        let data = (self.clone(), locale, session.person, email.to_lowercase(), self.clock.now());
         self.store
-            .write(data, |(person, email, at), tx| {
+            .write(data, |(app, locale, person, email, at), tx| {
                 Box::pin(async move {
                     tx.hold_person(*person, *at).await?;
-                    if tx.delete_address(*person, email).await?.is_some() {
-                        return Ok(());
+                    if let Some(email) = tx.delete_address(*person, email).await? {
+                        let letter = Letter::AddressRemoved { email: email.clone() };
+                        app.post(tx, &email, *locale, &letter, *at).await?;
+                        return app.write_to(tx, *person, &letter, *locale, *at).await;
                     }
                     let has = tx.list_addresses(*person).await?;
                     Err(if has.iter().any(|one| one.email.to_lowercase() == *email) {

@@ -46,6 +46,7 @@ fn named() -> BTreeSet<String> {
         "passkey_added",
         "passkey_removed",
         "address_added",
+        "address_removed",
     ] {
         named.extend(["subject", "text"].map(|part| format!("letter.{kind}.{part}")));
     }

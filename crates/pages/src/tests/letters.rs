@@ -6,7 +6,7 @@ use crate::letters::write;
 
 const URL: &str = "https://chat.example.com";
 
-fn all(text: &str) -> [Letter; 7] {
+fn all(text: &str) -> [Letter; 8] {
     let text = || text.to_owned();
     [
         Letter::SignInCode { code: text() },
@@ -16,6 +16,7 @@ fn all(text: &str) -> [Letter; 7] {
         Letter::PasskeyAdded { name: text() },
         Letter::PasskeyRemoved { name: text() },
         Letter::AddressAdded { email: text() },
+        Letter::AddressRemoved { email: text() },
     ]
 }
 

@@ -18,7 +18,12 @@ async fn an_address_is_added_by_proving_it_and_the_last_one_stays() {
     let letter = server.letter_to("ann@example.com").await.letter;
     assert!(matches!(letter, Letter::AddressAdded { email } if email == "ann@work.example"));
     assert_eq!(server.app.list_addresses(person).await.unwrap().len(), 2);
+    ann.wait();
     server.app.remove_address(&session, "ANN@example.com").await.unwrap();
+    for told in ["ann@example.com", "ann@work.example"] {
+        let letter = server.letter_to(told).await.letter;
+        assert!(matches!(letter, Letter::AddressRemoved { email } if email == "ann@example.com"), "{told}");
+    }
     assert_eq!(code(server.app.remove_address(&session, "ann@example.com").await), "not_found");
     assert_eq!(code(server.app.remove_address(&session, "ann@work.example").await), "last_address");
     server.clock.advance(SignedDuration::from_mins(11));
