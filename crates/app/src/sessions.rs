@@ -8,13 +8,14 @@ use std::net::IpAddr;
 
 use hallpass_core::authority::Change;
 use hallpass_core::id::{PersonId, SessionId};
-use hallpass_core::session::{Amr, Session};
+use hallpass_core::session::Session;
 use hallpass_store::Tx;
 use hallpass_token::{KeyRealm, KeySecret};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::App;
 use crate::error::AppError;
+use crate::people::{Proof, sign_in_failed};
 
 /// The most sessions of a person that are listed.
 const MAX_LISTED: i64 = 100;
@@ -58,11 +59,11 @@ impl App {
     /// else's is left alone.
     ///
     /// # Errors
-    /// Those of the store.
+    /// `sign_in_failed` if the person's sessions were ended after the proof; those of the store.
     pub async fn begin_session(
         &self,
         person: PersonId,
-        amr: Vec<Amr>,
+        proof: Proof,
         device: Device,
         current: Option<SessionId>,
     ) -> Result<NewSession, AppError> {
@@ -73,7 +74,7 @@ impl App {
             id: fresh,
             person,
             auth_time: now,
-            amr,
+            amr: proof.amr,
             user_agent: shortened(&device.user_agent),
             address: device.address.to_string(),
             created_at: now,
@@ -84,8 +85,11 @@ impl App {
         let hash = secret.hash().0;
         let session = self
             .store
-            .write((session, hash, current), |(session, hash, current), tx| {
+            .write((session, hash, current, proof.epoch), |(session, hash, current, epoch), tx| {
                 Box::pin(async move {
+                    if !tx.hold_person_in(session.person, *epoch, session.created_at).await? {
+                        return Err(sign_in_failed());
+                    }
                     if let Some(current) = current {
                         let again = Session { id: *current, ..session.clone() };
                         if let Some(created_at) = tx.renew_session(&again, hash).await? {
@@ -203,6 +207,8 @@ pub(crate) async fn end_others(
     kept: Option<SessionId>,
     at: Timestamp,
 ) -> Result<(usize, u64), AppError> {
+    // First, so that whoever is about to begin a session waits for this row and finds it moved.
+    tx.move_sessions_epoch(person).await?;
     let ended = tx.end_other_sessions(person, kept, at).await?;
     let mut n = 0;
     for session in &ended {

@@ -44,8 +44,9 @@ macro_rules! filters {
                    ELSE u.home_company_id IS NULL
                        AND (m.status = 'joined' OR EXISTS (SELECT 1 FROM authorized_users x
                             WHERE x.company_id = m.company_id AND x.user_id = m.user_id))
-                       AND (SELECT MIN(e.email_key) FROM person_emails e
-                            WHERE e.person_id = u.person_id AND e.verified_at IS NOT NULL)
+                       AND (SELECT e.email_key FROM person_emails e
+                            WHERE e.person_id = u.person_id AND e.verified_at IS NOT NULL
+                            ORDER BY e.verified_at, e.email_key LIMIT 1)
                            LIKE $9 ESCAPE '\\' END))")
     };
 }

@@ -14,12 +14,16 @@ const SET_PASSWORD: &str = "INSERT INTO person_passwords (person_id, phc, update
      ON CONFLICT (person_id) DO UPDATE SET phc = excluded.phc, updated_at = excluded.updated_at";
 const REHASH: &str = "UPDATE person_passwords SET phc = $3 WHERE person_id = $1 AND phc = $2";
 const HOLD: &str = "UPDATE people SET changed_at = $2 WHERE id = $1 RETURNING id";
+const EPOCH: &str = "SELECT sessions_epoch FROM people WHERE id = $1";
+const MOVE_EPOCH: &str = "UPDATE people SET sessions_epoch = sessions_epoch + 1 WHERE id = $1";
+const HOLD_IN: &str = "UPDATE people SET changed_at = $3 WHERE id = $1 AND sessions_epoch = $2 RETURNING id";
 const INSERT_PERSON: &str = "INSERT INTO people (id, created_at) VALUES ($1, $2)";
 const INSERT_EMAIL: &str = "INSERT INTO person_emails (person_id, email_key, email, verified_at, created_at)
      VALUES ($1, $2, $3, $4, $4)
-     ON CONFLICT (person_id, email_key) DO UPDATE SET email = excluded.email, verified_at = excluded.verified_at";
+     ON CONFLICT (person_id, email_key) DO UPDATE SET email = excluded.email,
+         verified_at = COALESCE(person_emails.verified_at, excluded.verified_at)";
 const LIST_EMAILS: &str = "SELECT email, verified_at FROM person_emails
-     WHERE person_id = $1 AND verified_at IS NOT NULL ORDER BY email_key";
+     WHERE person_id = $1 AND verified_at IS NOT NULL ORDER BY verified_at, email_key";
 const DELETE_EMAIL: &str = "DELETE FROM person_emails WHERE person_id = $1 AND email_key = $2
      AND EXISTS (SELECT 1 FROM person_emails e
                  WHERE e.person_id = $1 AND e.email_key <> $2 AND e.verified_at IS NOT NULL)
@@ -60,6 +64,9 @@ pub(crate) const ALL: &[&str] = &[
     SET_PASSWORD,
     REHASH,
     HOLD,
+    EPOCH,
+    MOVE_EPOCH,
+    HOLD_IN,
     INSERT_PERSON,
     INSERT_EMAIL,
     LIST_EMAILS,
@@ -109,6 +116,13 @@ impl Conn {
         id.map(|id| parsed("person_emails", "person_id", &id, &id)).transpose()
     }
 
+    /// How often a person's sessions were ended together; none if there is no such person.
+    pub async fn find_sessions_epoch(&mut self, person: PersonId) -> Result<Option<i64>, StoreError> {
+        let epoch: Option<i64> = on!(self, c => sqlx::query_scalar(EPOCH)
+            .bind(person.to_string()).fetch_optional(c).await)?;
+        Ok(epoch)
+    }
+
     /// The hash of a person's password, if they have one.
     pub async fn find_password(&mut self, person: PersonId) -> Result<Option<String>, StoreError> {
         let phc: Option<String> = on!(self, c => sqlx::query_scalar(PASSWORD)
@@ -116,7 +130,7 @@ impl Conn {
         Ok(phc)
     }
 
-    /// The addresses that a person has proved.
+    /// The addresses that a person has proved, the primary one first: the one proved first of those left.
     pub async fn list_addresses(&mut self, person: PersonId) -> Result<Vec<Address>, StoreError> {
         let rows: Vec<(String, i64)> = on!(self, c => sqlx::query_as(LIST_EMAILS)
             .bind(person.to_string()).fetch_all(c).await)?;
@@ -160,6 +174,25 @@ impl Tx {
         let held: Option<String> = on!(self.0, c => sqlx::query_scalar(HOLD)
             .bind(person.to_string()).bind(at.as_millisecond()).fetch_optional(c).await)?;
         Ok(held.is_some())
+    }
+
+    /// Holds a person until the commit, if their sessions were not ended together since `epoch`; else
+    /// `false`.
+    pub async fn hold_person_in(
+        &mut self,
+        person: PersonId,
+        epoch: i64,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let held: Option<String> = on!(self.0, c => sqlx::query_scalar(HOLD_IN)
+            .bind(person.to_string()).bind(epoch).bind(at.as_millisecond()).fetch_optional(c).await)?;
+        Ok(held.is_some())
+    }
+
+    /// Shuts out who proved themselves and has no session yet; holds the person until the commit.
+    pub async fn move_sessions_epoch(&mut self, person: PersonId) -> Result<(), StoreError> {
+        on!(self.0, c => sqlx::query(MOVE_EPOCH).bind(person.to_string()).execute(c).await.map(drop))?;
+        Ok(())
     }
 
     /// Stores a person with a verified address, and a password (PHC string) if they have one.

@@ -30,8 +30,8 @@ macro_rules! supplied {
 }
 pub(crate) use supplied;
 
-/// The address of user `u` as a company may see it: supplied for it, or proved by the person whose own user
-/// this is, while they are enrolled. What does not resolve there is not shown there.
+/// The address of user `u` as a company may see it: supplied for it, or the first of those proved by the
+/// person whose own user this is, while they are enrolled. What does not resolve there is not shown there.
 macro_rules! address {
     ($company:literal, $enrolled:literal) => {
         concat!(
@@ -42,7 +42,7 @@ macro_rules! address {
             " THEN
                  (SELECT e.email FROM person_emails e
                   WHERE e.person_id = u.person_id AND e.verified_at IS NOT NULL
-                  ORDER BY e.email_key LIMIT 1) END AS email"
+                  ORDER BY e.verified_at, e.email_key LIMIT 1) END AS email"
         )
     };
 }

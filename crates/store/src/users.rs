@@ -76,8 +76,10 @@ const FIND_BY_ADDRESS: &str = concat!(
     enrolled!("$1"),
     " LIMIT 10"
 );
+// The first that was proved; as [`address!`] shows it.
 const PROVED_ADDRESS: &str =
-    "SELECT MIN(email) FROM person_emails WHERE person_id = $1 AND verified_at IS NOT NULL";
+    "SELECT email FROM person_emails WHERE person_id = $1 AND verified_at IS NOT NULL
+     ORDER BY verified_at, email_key LIMIT 1";
 const FIND_OWN_BY_USERNAME: &str = concat!(
     "SELECT ",
     columns!(),
@@ -319,10 +321,10 @@ impl Conn {
         Ok(proved.is_some())
     }
 
-    /// The address to show of a person: one they proved.
+    /// The address to show of a person: the first they proved of those they have.
     pub async fn find_proved_address(&mut self, person: PersonId) -> Result<Option<String>, StoreError> {
         let address: Option<String> = on!(self, c => sqlx::query_scalar(PROVED_ADDRESS)
-            .bind(person.to_string()).fetch_one(c).await)?;
+            .bind(person.to_string()).fetch_optional(c).await)?;
         Ok(address)
     }
 

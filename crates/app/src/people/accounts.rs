@@ -2,12 +2,13 @@
 //! strangers said about the address before is looked at by nobody here.
 
 use hallpass_core::id::{FlowId, PersonId, UserId};
+use hallpass_core::session::Amr;
 use hallpass_store::{FlowPurpose, Tx};
 use jiff::Timestamp;
 
-use super::codes::signed_in;
 use super::{
-    Asker, NewAccount, NewPerson, Newcomer, SignedIn, check_name, check_password, check_username, code_spent,
+    Admitted, Asker, NewAccount, NewPerson, Newcomer, SignedIn, check_name, check_password, check_username,
+    code_spent,
 };
 use crate::App;
 use crate::error::AppError;
@@ -32,15 +33,14 @@ impl App {
         };
         let at = self.clock.now();
         let person = self.new_person(PersonId::generate(at, &*self.entropy), email, account, phc);
-        let id = person.id;
         let (secret, newcomer) = Newcomer::of(asker, &*self.entropy);
-        let is_new = self
+        let admitted = self
             .store
             .write((newcomer, flow, person, at), |(newcomer, flow, person, at), tx| {
                 Box::pin(open_account(tx, newcomer, *flow, person, *at))
             })
             .await?;
-        Ok(signed_in(id, secret, is_new))
+        Ok(admitted.signed_in(vec![Amr::Otp], secret))
     }
 
     pub(super) fn new_person(
@@ -56,14 +56,14 @@ impl App {
     }
 }
 
-/// Uses the flow up and stores the person; whether the device is new.
+/// Uses the flow up, stores the person and lets them in.
 pub(super) async fn open_account(
     tx: &mut Tx,
     newcomer: &Newcomer,
     flow: FlowId,
     person: &NewPerson,
     at: Timestamp,
-) -> Result<bool, AppError> {
+) -> Result<Admitted, AppError> {
     let proved = tx.use_flow(flow, newcomer.asker.browser.0.0, FlowPurpose::SignIn, at).await?;
     if proved.as_ref() != Some(&person.email) {
         return Err(code_spent());

@@ -15,11 +15,10 @@ use hallpass_core::id::{FlowId, PersonId};
 use hallpass_core::mail::Letter;
 use hallpass_core::session::Amr;
 use hallpass_store::{FlowPurpose, NewFlow, Tx};
-use hallpass_token::KeySecret;
 use jiff::{SignedDuration, Timestamp};
 
 use super::throttle::{CODES_OF_A_NETWORK, Counting, is_known};
-use super::{Asker, CodeOutcome, CodePurpose, Newcomer, SignedIn, check_email, code_spent, code_wrong};
+use super::{Admitted, Asker, CodeOutcome, CodePurpose, Newcomer, check_email, code_spent, code_wrong};
 use crate::App;
 use crate::error::AppError;
 
@@ -53,7 +52,7 @@ pub(super) enum Tried {
 
 /// What a right code did.
 enum Given {
-    SignedIn(PersonId, bool),
+    SignedIn(Admitted),
     NewHere(String),
     MayReset(String),
 }
@@ -119,8 +118,7 @@ impl App {
                             None => Ok(Ok(Given::NewHere(email))),
                             Some(person) => {
                                 tx.use_flow(*flow, newcomer.asker.browser.0.0, purpose, *at).await?;
-                                let is_new = newcomer.admit(tx, person, *at).await?;
-                                Ok(Ok(Given::SignedIn(person, is_new)))
+                                Ok(Ok(Given::SignedIn(newcomer.admit(tx, person, *at).await?)))
                             }
                         },
                         // Proves an address of somebody signed in, and only that.
@@ -131,7 +129,7 @@ impl App {
             .await?
             .map_err(|why| why())?;
         Ok(match given {
-            Given::SignedIn(person, is_new) => CodeOutcome::SignedIn(signed_in(person, secret, is_new)),
+            Given::SignedIn(admitted) => CodeOutcome::SignedIn(admitted.signed_in(vec![Amr::Otp], secret)),
             Given::NewHere(email) => CodeOutcome::NewHere { email },
             Given::MayReset(email) => CodeOutcome::MayReset { email },
         })
@@ -236,11 +234,6 @@ impl App {
         let data = (counting, self.clock.now());
         self.store.write(data, |(counting, at), tx| Box::pin(counting.must(tx, *at))).await
     }
-}
-
-/// Somebody who gave a code.
-pub(super) fn signed_in(person: PersonId, device: KeySecret, is_new: bool) -> SignedIn {
-    SignedIn { person, amr: vec![Amr::Otp], device: is_new.then_some(device) }
 }
 
 /// A code as people type it: with spaces, hyphens, or digits of other scripts' keyboards.

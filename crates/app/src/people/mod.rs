@@ -156,10 +156,18 @@ pub struct Asker {
 pub struct SignedIn {
     /// Who.
     pub person: PersonId,
-    /// How.
-    pub amr: Vec<Amr>,
+    /// How, and when in the row of what ended sessions.
+    pub amr: Proof,
     /// A device cookie to set, for 400 days; none if this device was known.
     pub device: Option<KeySecret>,
+}
+
+/// What a session is begun with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    pub(crate) amr: Vec<Amr>,
+    /// How often the person's sessions had been ended together: one more, and this begins none.
+    pub(crate) epoch: i64,
 }
 
 /// What a code is asked for.
@@ -200,7 +208,7 @@ pub struct NewAccount {
 }
 
 /// The one answer to everything that does not sign in.
-fn sign_in_failed() -> AppError {
+pub(crate) fn sign_in_failed() -> AppError {
     AppError::Unprocessable {
         code: "sign_in_failed",
         param: None,
@@ -223,6 +231,22 @@ struct Newcomer {
     device: SecretHash,
 }
 
+/// A person who was let in.
+#[derive(Clone, Copy)]
+struct Admitted {
+    person: PersonId,
+    /// Whether the new device is now known.
+    is_new: bool,
+    epoch: i64,
+}
+
+impl Admitted {
+    fn signed_in(self, amr: Vec<Amr>, device: KeySecret) -> SignedIn {
+        let proof = Proof { amr, epoch: self.epoch };
+        SignedIn { person: self.person, amr: proof, device: self.is_new.then_some(device) }
+    }
+}
+
 impl Newcomer {
     fn of(asker: &Asker, entropy: &dyn Entropy) -> (KeySecret, Self) {
         let secret = KeySecret::generate(KeyRealm::Device, entropy);
@@ -230,21 +254,22 @@ impl Newcomer {
         (secret, Self { asker: *asker, device })
     }
 
-    /// Lets a person in who has proved who they are; whether the new device is now known.
+    /// Lets a person in who has proved who they are.
     ///
     /// # Errors
     /// As for anything wrong, if their own user was deactivated.
-    async fn admit(&self, tx: &mut Tx, person: PersonId, at: Timestamp) -> Result<bool, AppError> {
+    async fn admit(&self, tx: &mut Tx, person: PersonId, at: Timestamp) -> Result<Admitted, AppError> {
+        let epoch = tx.find_sessions_epoch(person).await?.ok_or_else(sign_in_failed)?;
         if tx.find_own_user(person).await?.is_none_or(|own| own.deactivated) {
             return Err(sign_in_failed());
         }
         if let Some(KnownDevice(device)) = self.asker.device
             && tx.is_device_known(device.0, person, at).await?
         {
-            return Ok(false);
+            return Ok(Admitted { person, is_new: false, epoch });
         }
         tx.insert_known_device(self.device.0, person, at + DEVICE_KEPT).await?;
-        Ok(true)
+        Ok(Admitted { person, is_new: true, epoch })
     }
 }
 
@@ -252,6 +277,15 @@ impl App {
     /// Whether somebody has proved who they are within ten minutes, as what is sensitive wants.
     pub fn is_recent(&self, session: &Session) -> bool {
         self.clock.now().duration_since(session.auth_time) <= RECENT
+    }
+
+    /// Vouches for somebody who has proved who they are in another way than those here.
+    ///
+    /// # Errors
+    /// `sign_in_failed` if there is no such person.
+    pub async fn vouch(&self, person: PersonId, amr: Vec<Amr>) -> Result<Proof, AppError> {
+        let epoch = self.store.read().await?.find_sessions_epoch(person).await?.ok_or_else(sign_in_failed)?;
+        Ok(Proof { amr, epoch })
     }
 
     /// Refuses who signed in too long ago for what they are about to do.

@@ -163,7 +163,7 @@ impl App {
         })?;
         let (secret, newcomer) = Newcomer::of(asker, &*self.entropy);
         let data = (newcomer, key, person, asserted, self.clock.now());
-        let is_new = self
+        let admitted = self
             .store
             .write(data, |(newcomer, key, person, asserted, at), tx| {
                 Box::pin(async move {
@@ -175,7 +175,7 @@ impl App {
                 })
             })
             .await?;
-        Ok(SignedIn { person, amr: vec![Amr::Pop, Amr::User], device: is_new.then_some(secret) })
+        Ok(admitted.signed_in(vec![Amr::Pop, Amr::User], secret))
     }
 
     /// Options for opening an account with a passkey, with the address that a flow has proved.
@@ -227,16 +227,16 @@ impl App {
         let person = self.new_person(id, email, account, phc);
         let (secret, newcomer) = Newcomer::of(asker, &*self.entropy);
         let data = (newcomer, flow, person, passkey, self.clock.now());
-        let is_new = self
+        let admitted = self
             .store
             .write(data, |(newcomer, flow, person, passkey, at), tx| {
                 Box::pin(async move {
-                    let is_new = open_account(tx, newcomer, *flow, person, *at).await?;
-                    if tx.insert_passkey(passkey).await? { Ok(is_new) } else { Err(passkey_known()) }
+                    let admitted = open_account(tx, newcomer, *flow, person, *at).await?;
+                    if tx.insert_passkey(passkey).await? { Ok(admitted) } else { Err(passkey_known()) }
                 })
             })
             .await?;
-        Ok(SignedIn { person: id, amr: vec![Amr::Pop, Amr::User], device: is_new.then_some(secret) })
+        Ok(admitted.signed_in(vec![Amr::Pop, Amr::User], secret))
     }
 
     /// A person's passkeys, the oldest first.

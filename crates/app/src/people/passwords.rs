@@ -7,7 +7,6 @@ use hallpass_store::FlowPurpose;
 use hallpass_token::password::needs_rehash;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::codes::signed_in;
 use super::throttle::{Counting, PASSWORD_CHANGES, is_known};
 use super::{Asker, MAX_PASSWORD_BYTES, Newcomer, SignedIn, check_password, code_spent, sign_in_failed};
 use crate::App;
@@ -69,7 +68,7 @@ impl App {
         };
         let (secret, newcomer) = Newcomer::of(asker, &*self.entropy);
         let data = (newcomer, person, phc, newer, countings, self.clock.now());
-        let is_new = self
+        let admitted = self
             .store
             .write(data, |(newcomer, person, phc, newer, countings, at), tx| {
                 Box::pin(async move {
@@ -89,7 +88,7 @@ impl App {
                 })
             })
             .await?;
-        Ok(SignedIn { person, amr: vec![Amr::Pwd], device: is_new.then_some(secret) })
+        Ok(admitted.signed_in(vec![Amr::Pwd], secret))
     }
 
     /// Sets a new password, after a code for it was given. Every device is forgotten; sessions end.
@@ -107,7 +106,7 @@ impl App {
         let phc = self.hash_password(password).await?;
         let (secret, newcomer) = Newcomer::of(asker, &*self.entropy);
         let data = (self.clone(), newcomer, flow, phc, self.clock.now());
-        let (person, is_new, n) = self
+        let (admitted, n) = self
             .store
             .write(data, |(app, newcomer, flow, phc, at), tx| {
                 Box::pin(async move {
@@ -119,14 +118,15 @@ impl App {
                     tx.set_password(person, phc, *at).await?;
                     tx.forget_devices(person).await?;
                     app.write_to(tx, person, &Letter::PasswordChanged, newcomer.asker.locale, *at).await?;
-                    let is_new = newcomer.admit(tx, person, *at).await?;
+                    // What is admitted after the end is not ended by it.
                     let (_, n) = end_others(tx, person, None, *at).await?;
-                    Ok::<_, AppError>((person, is_new, n))
+                    let admitted = newcomer.admit(tx, person, *at).await?;
+                    Ok::<_, AppError>((admitted, n))
                 })
             })
             .await?;
         self.settle(n).await?;
-        Ok(signed_in(person, secret, is_new))
+        Ok(admitted.signed_in(vec![Amr::Otp], secret))
     }
 
     /// Changes the password of somebody signed in, who gives the old one or has signed in within ten

@@ -77,7 +77,8 @@ impl<'s> Browser<'s> {
     /// Begins a session for somebody who has just signed in.
     pub(crate) async fn session(&self, person: PersonId) -> (String, Session) {
         let device = Device { user_agent: "Test".to_owned(), address: self.asker.address };
-        let new = self.server.app.begin_session(person, Vec::new(), device, None).await.unwrap();
+        let proof = self.server.app.vouch(person, Vec::new()).await.unwrap();
+        let new = self.server.app.begin_session(person, proof, device, None).await.unwrap();
         (new.secret.expose().to_owned(), new.session)
     }
 }

@@ -1,7 +1,8 @@
 use std::num::NonZeroUsize;
 
 use hallpass_app::AppError;
-use hallpass_app::people::{CodeOutcome, CodePurpose, Hashing};
+use hallpass_app::people::{CodeOutcome, CodePurpose, Hashing, SignedIn};
+use hallpass_app::sessions::Device;
 use hallpass_core::mail::Letter;
 use hallpass_testkit::{Setup, TestServer};
 use jiff::SignedDuration;
@@ -161,6 +162,36 @@ async fn a_reset_ends_sessions_and_forgets_devices_and_is_told() {
     assert_eq!(code(ann.password("ann@example.com", PASSWORD).await), "sign_in_failed");
     assert!(ann.password("ann@example.com", "a new password").await.unwrap().device.is_some(), "forgotten");
     assert_eq!(code(server.app.reset_password(&elsewhere.asker, flow, new()).await), "code_spent", "used");
+}
+
+#[tokio::test]
+async fn a_sign_in_that_races_a_reset_begins_no_session() {
+    let server = TestServer::start().await;
+    let mut ann = Browser::new(&server);
+    let person = ann.sign_up("ann").await;
+    // Whoever knows the old password, or read an older code, has proved it just before.
+    let thief = Browser::at(&server, "198.51.100.1");
+    let by_password = thief.password("ann@example.com", PASSWORD).await.unwrap();
+    let flow = thief.ask("ann@example.com", CodePurpose::SignIn).await;
+    let by_code = thief.give(flow, &server.code_for("ann@example.com").await).await.unwrap();
+    let CodeOutcome::SignedIn(by_code) = by_code else { panic!("{by_code:?}") };
+    let flow = ann.ask("ann@example.com", CodePurpose::Reset).await;
+    ann.give(flow, &server.code_for("ann@example.com").await).await.unwrap();
+    let new = "a new password".to_owned().into();
+    let reset = server.app.reset_password(&ann.asker, flow, new).await.unwrap();
+    let begin = async |signed: SignedIn| {
+        let device = Device { user_agent: "Test".to_owned(), address: ann.asker.address };
+        server.app.begin_session(person, signed.amr, device, None).await.map(|new| new.session)
+    };
+    assert_eq!(code(begin(by_password).await), "sign_in_failed");
+    assert_eq!(code(begin(by_code).await), "sign_in_failed");
+    let session = begin(reset).await.unwrap();
+    assert_eq!(server.app.list_sessions(person).await.unwrap().len(), 1);
+    // So do those that race the end of all others.
+    let late = thief.password("ann@example.com", "a new password").await.unwrap();
+    server.app.end_other_sessions(person, Some(session.id)).await.unwrap();
+    assert_eq!(code(begin(late).await), "sign_in_failed");
+    assert_eq!(server.app.list_sessions(person).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

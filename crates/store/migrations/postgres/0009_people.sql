@@ -2,6 +2,12 @@
 
 -- Changed with every change to how a person signs in: whoever changes it holds this row first.
 ALTER TABLE people ADD COLUMN changed_at BIGINT;
+-- Moved when sessions end together: who proved themselves before begins none after.
+ALTER TABLE people ADD COLUMN sessions_epoch BIGINT NOT NULL DEFAULT 0;
+
+-- The first of a person's addresses is the one that is shown.
+CREATE INDEX person_emails_primary ON person_emails (person_id, verified_at, email_key)
+    WHERE verified_at IS NOT NULL;
 
 -- One-time codes on their way, and what giving them opened. A flow is asked for, proved, used.
 CREATE TABLE code_flows (

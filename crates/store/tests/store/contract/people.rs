@@ -5,6 +5,8 @@ use crate::fixtures::*;
 
 on_both! {
     addresses_are_one_persons,
+    the_first_proved_address_is_the_primary_one,
+    whoever_signed_in_before_sessions_ended_is_out,
     the_last_address_stays,
     a_password_is_set_replaced_and_rehashed,
     a_person_is_linked_to_the_user_of_a_proved_address,
@@ -35,6 +37,31 @@ async fn addresses_are_one_persons(db: &Db) {
     let listed: Vec<_> = listed.iter().map(|one| (one.email.as_str(), one.verified_at)).collect();
     assert_eq!(listed, [("Ann@example.com", at(0)), ("ann@other.com", at(5))]);
     assert_eq!(conn.find_password(ANN).await.unwrap(), None);
+}
+
+async fn the_first_proved_address_is_the_primary_one(db: &Db) {
+    person(db, ANN, "mid@example.com").await;
+    commit!(db, tx => tx.insert_address(ANN, "Zoe@example.com", at(5)));
+    commit!(db, tx => tx.insert_address(ANN, "ann@example.com", at(6)));
+    commit!(db, tx => tx.insert_address(ANN, "MID@example.com", at(7)));
+    let primary = async || db.read().await.find_proved_address(ANN).await.unwrap();
+    assert_eq!(primary().await.as_deref(), Some("MID@example.com"), "written anew, proved before");
+    commit!(db, tx => tx.delete_address(ANN, "mid@example.com"));
+    assert_eq!(primary().await.as_deref(), Some("Zoe@example.com"), "the oldest follows");
+    assert_eq!(db.read().await.list_addresses(ANN).await.unwrap()[0].email, "Zoe@example.com");
+    assert_eq!(db.read().await.find_proved_address(BEN).await.unwrap(), None);
+}
+
+async fn whoever_signed_in_before_sessions_ended_is_out(db: &Db) {
+    person(db, ANN, "ann@example.com").await;
+    assert_eq!(db.read().await.find_sessions_epoch(BEN).await.unwrap(), None);
+    let before = db.read().await.find_sessions_epoch(ANN).await.unwrap().unwrap();
+    assert!(commit!(db, tx => tx.hold_person_in(ANN, before, at(1))));
+    commit!(db, tx => tx.move_sessions_epoch(ANN));
+    assert!(!commit!(db, tx => tx.hold_person_in(ANN, before, at(2))));
+    let after = db.read().await.find_sessions_epoch(ANN).await.unwrap().unwrap();
+    assert!(commit!(db, tx => tx.hold_person_in(ANN, after, at(2))));
+    assert!(!commit!(db, tx => tx.hold_person_in(BEN, after, at(2))));
 }
 
 async fn the_last_address_stays(db: &Db) {
