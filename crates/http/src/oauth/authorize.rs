@@ -13,7 +13,7 @@ use hallpass_pages::{AskingApp, Consent, Consenting, ErrorKind};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::extract;
-use crate::people::{MAX_TARGET_BYTES, Posted, Target, Visit, form_source};
+use crate::people::{MAX_TARGET_BYTES, Posted, Target, Visit};
 use crate::state::Http;
 
 /// What says when a request was sent to the sign-in page; at the end of its query.
@@ -118,7 +118,7 @@ fn ask_for_consent(visit: Visit, ask: &ConsentAsk, query: &str, ticket: &str) ->
         &hidden,
         &another,
     );
-    visit.page_with(&view, StatusCode::OK, form_source(redirect_uri).as_deref())
+    visit.page(&view)
 }
 
 /// Where the browser goes, as people recognise it: a host, or the scheme of an app.

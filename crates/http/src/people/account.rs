@@ -201,7 +201,7 @@ async fn page(visit: Visit, session: &Session, typed: Typed<'_>) -> Response {
     };
     let status = typed.problem.map_or(StatusCode::OK, |(_, status)| status);
     let view = loaded.view(session, &typed);
-    visit.page_with(&view, status, None)
+    visit.page_with(&view, status)
 }
 
 /// All that the page shows.

@@ -53,7 +53,7 @@ async fn show(visit: Visit, purpose: CodeFor) -> Response {
     let target = visit.target();
     let Some(flow) = visit.kept(purpose) else { return from_the_start(visit, purpose, &target) };
     let notice = visit.query.one("done").ok().flatten().and_then(Notice::parse);
-    page(visit, &flow, &target, notice, None).await
+    page(visit, &flow, &target, notice, None)
 }
 
 async fn post(State(http): State<Http>, posted: Posted, purpose: CodeFor) -> Response {
@@ -122,22 +122,18 @@ async fn refused(visit: Visit, flow: &Flow, target: &Target, error: AppError) ->
         return visit.sign_in_first(true);
     }
     match told(error) {
-        Ok(problem) => page(visit, flow, target, None, Some(problem)).await,
+        Ok(problem) => page(visit, flow, target, None, Some(problem)),
         Err(error) => visit.fail(error),
     }
 }
 
-async fn page(
+fn page(
     visit: Visit,
     flow: &Flow,
     target: &Target,
     notice: Option<Notice>,
     problem: Option<(Problem, StatusCode)>,
 ) -> Response {
-    let waiting = match visit.waiting(target).await {
-        Ok(waiting) => waiting,
-        Err(error) => return visit.fail(error),
-    };
     let view = Code {
         purpose: flow.purpose,
         email: &flow.email,
@@ -147,5 +143,5 @@ async fn page(
         action: flow.purpose.action(),
     };
     let status = problem.map_or(StatusCode::OK, |(_, status)| status);
-    visit.page_with(&view, status, waiting.form_source.as_deref())
+    visit.page_with(&view, status)
 }

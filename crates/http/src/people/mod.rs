@@ -29,7 +29,7 @@ use hallpass_pages::assets;
 
 pub(crate) use cookies::Cookie;
 pub(crate) use posted::Posted;
-pub(crate) use target::{MAX_BYTES as MAX_TARGET_BYTES, Target, form_source};
+pub(crate) use target::{MAX_BYTES as MAX_TARGET_BYTES, Target};
 pub(crate) use visit::Visit;
 
 use crate::state::Http;

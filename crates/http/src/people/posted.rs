@@ -76,6 +76,7 @@ impl FromRequest<Http> for Posted {
             return Err(foreign(visit));
         }
         let target = form.target();
+        visit.on_the_way |= target.request().is_some();
         visit.here =
             Some((parts.uri.path().to_owned(), vec![("continue".to_owned(), target.as_str().to_owned())]));
         Ok(Self { visit, form })

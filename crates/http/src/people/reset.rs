@@ -32,14 +32,14 @@ pub(super) fn page(
 ) -> Response {
     let view = Reset { email, continue_to: target.as_str(), problem: problem.map(|(problem, _)| problem) };
     let status = problem.map_or(StatusCode::OK, |(_, status)| status);
-    visit.page_with(&view, status, None)
+    visit.page_with(&view, status)
 }
 
 /// `GET /reset/password`
 pub(crate) async fn show_password(visit: Visit) -> Response {
     let target = visit.target();
     let Some(flow) = visit.kept(CodeFor::Reset) else { return visit.to(&target.behind("/reset", "")) };
-    password_page(visit, &flow, &target, None).await
+    password_page(visit, &flow, &target, None)
 }
 
 /// `POST /reset/password`
@@ -49,7 +49,7 @@ pub(crate) async fn post_password(State(http): State<Http>, posted: Posted) -> R
     let Some(flow) = visit.kept(CodeFor::Reset) else { return visit.to(&target.behind("/reset", "")) };
     let Some(password) = form.secret("new_password") else {
         let problem = (Problem::Password, StatusCode::UNPROCESSABLE_ENTITY);
-        return password_page(visit, &flow, &target, Some(problem)).await;
+        return password_page(visit, &flow, &target, Some(problem));
     };
     match http.app.reset_password(&visit.asker(), flow.id, password).await {
         Ok(signed) => match visit.begin(signed).await {
@@ -60,27 +60,23 @@ pub(crate) async fn post_password(State(http): State<Http>, posted: Posted) -> R
             Err(error) => visit.fail(error),
         },
         Err(error) => match told(error) {
-            Ok(problem) => password_page(visit, &flow, &target, Some(problem)).await,
+            Ok(problem) => password_page(visit, &flow, &target, Some(problem)),
             Err(error) => visit.fail(error),
         },
     }
 }
 
-async fn password_page(
+fn password_page(
     visit: Visit,
     flow: &Flow,
     target: &Target,
     problem: Option<(Problem, StatusCode)>,
 ) -> Response {
-    let waiting = match visit.waiting(target).await {
-        Ok(waiting) => waiting,
-        Err(error) => return visit.fail(error),
-    };
     let view = NewPassword {
         email: &flow.email,
         continue_to: target.as_str(),
         problem: problem.map(|(problem, _)| problem),
     };
     let status = problem.map_or(StatusCode::OK, |(_, status)| status);
-    visit.page_with(&view, status, waiting.form_source.as_deref())
+    visit.page_with(&view, status)
 }

@@ -88,5 +88,5 @@ async fn page(
         problem: problem.map(|(problem, _)| problem),
     };
     let status = problem.map_or(StatusCode::OK, |(_, status)| status);
-    visit.page_with(&view, status, waiting.form_source.as_deref())
+    visit.page_with(&view, status)
 }

@@ -52,14 +52,14 @@ async fn page(
         problem: problem.map(|(problem, _)| problem),
     };
     let status = problem.map_or(StatusCode::OK, |(_, status)| status);
-    visit.page_with(&view, status, None)
+    visit.page_with(&view, status)
 }
 
 /// `GET /sign-up/account`
 pub(crate) async fn show_account(visit: Visit) -> Response {
     let target = visit.target();
     let Some(flow) = visit.kept(CodeFor::SignIn) else { return visit.to(&target.behind("/sign-up", "")) };
-    account_page(visit, &flow, &target, ("", ""), None).await
+    account_page(visit, &flow, &target, ("", ""), None)
 }
 
 /// `POST /sign-up/account`
@@ -77,7 +77,7 @@ pub(crate) async fn post_account(State(http): State<Http>, posted: Posted) -> Re
             Ok(_) => visit.to(target.as_str()),
             Err(error) => visit.fail(error),
         },
-        Err(Ok(problem)) => account_page(visit, &flow, &target, typed, Some(problem)).await,
+        Err(Ok(problem)) => account_page(visit, &flow, &target, typed, Some(problem)),
         Err(Err(error)) => visit.fail(error),
     }
 }
@@ -94,17 +94,13 @@ fn account(form: &Form) -> Result<Account, Problem> {
     })
 }
 
-async fn account_page(
+fn account_page(
     visit: Visit,
     flow: &Flow,
     target: &Target,
     (name, username): (&str, &str),
     problem: Option<(Problem, StatusCode)>,
 ) -> Response {
-    let waiting = match visit.waiting(target).await {
-        Ok(waiting) => waiting,
-        Err(error) => return visit.fail(error),
-    };
     let view = NewAccount {
         email: &flow.email,
         name,
@@ -113,5 +109,5 @@ async fn account_page(
         problem: problem.map(|(problem, _)| problem),
     };
     let status = problem.map_or(StatusCode::OK, |(_, status)| status);
-    visit.page_with(&view, status, waiting.form_source.as_deref())
+    visit.page_with(&view, status)
 }

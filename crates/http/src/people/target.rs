@@ -1,8 +1,6 @@
 //! Where somebody goes after signing in: one of few paths of ours, written exactly so. Anything else is the
 //! account, so that no link leads through our sign-in to somewhere else.
 
-use hallpass_core::redirect_uri;
-
 const AUTHORIZE: &str = "/oauth/authorize?";
 pub(crate) const ACCOUNT: &str = "/account";
 /// The longest, in bytes: it must fit into a URL once more, encoded.
@@ -53,27 +51,6 @@ impl Target {
     }
 }
 
-/// What `form-action` must name so that a browser follows the redirect back to an app after a form of ours
-/// (CSP Level 3 §6.4.1.1: some browsers hold every redirect of a form's answer against it).
-pub(crate) fn form_source(redirect_uri: &str) -> Option<String> {
-    let (scheme, _) = redirect_uri.split_once(':')?;
-    let word = !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
-    if !word {
-        return None;
-    }
-    if !matches!(scheme, "http" | "https") {
-        return Some(format!("{scheme}:"));
-    }
-    let origin = redirect_uri::origin(redirect_uri)?;
-    let host = &origin[scheme.len() + 3..];
-    // The policy's grammar has no room for IPv6.
-    if host.starts_with('[') {
-        return Some(format!("{scheme}:"));
-    }
-    let named = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:_".contains(&b));
-    named.then(|| origin.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,22 +95,5 @@ mod tests {
             assert_eq!(Target::parse(evil), Target::default(), "{evil:?}");
         }
         assert_eq!(Target::parse(&format!("{ours}{}", "a".repeat(5000))), Target::default());
-    }
-
-    #[test]
-    fn what_a_form_may_lead_to() {
-        for (uri, source) in [
-            ("https://a.example/cb?x", Some("https://a.example")),
-            ("http://localhost:3000/cb", Some("http://localhost:3000")),
-            ("http://127.0.0.1/cb", Some("http://127.0.0.1")),
-            ("http://[::1]:8000/cb", Some("http:")),
-            ("com.yourapp.bundle://oauth/callback", Some("com.yourapp.bundle:")),
-            ("https://a.example; script-src *", None),
-            ("a b:c", None),
-            ("https://", None),
-            ("", None),
-        ] {
-            assert_eq!(form_source(uri).as_deref(), source, "{uri}");
-        }
     }
 }

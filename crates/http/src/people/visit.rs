@@ -15,7 +15,7 @@ use hallpass_core::session::Session;
 use hallpass_pages::{AskingApp, Csrf, ErrorKind, ErrorPage, Page, Shell};
 
 use super::cookies::Cookie;
-use super::target::{ACCOUNT, Target, form_source};
+use super::target::{ACCOUNT, Target};
 use crate::edge::Edge;
 use crate::error::{ApiError, Code};
 use crate::extract::Query;
@@ -44,6 +44,8 @@ pub(crate) struct Visit {
     /// What was waited for, as the cookie says; read by [`super::flow`].
     pub(super) flow: Option<String>,
     cookies: Vec<HeaderValue>,
+    /// An app waits behind this: what is answered is on the way to it.
+    pub(super) on_the_way: bool,
     /// The page as it can be shown again, in another language too.
     pub(super) here: Option<(String, Vec<(String, String)>)>,
 }
@@ -91,10 +93,12 @@ impl FromRequestParts<Http> for Visit {
             user_agent: agent.get(..MAX_AGENT_BYTES).unwrap_or(agent).to_owned(),
             flow: read(Cookie::Flow),
             cookies,
+            on_the_way: parts.uri.path().starts_with("/oauth/"),
             here: Some((parts.uri.path().to_owned(), here)),
             http: http.clone(),
             query,
         };
+        visit.on_the_way |= visit.target().request().is_some();
         visit.locale = match chosen.or_else(|| visit.wished()) {
             Some(locale) => locale,
             None => Locale::negotiate(text(header::ACCEPT_LANGUAGE)),
@@ -180,21 +184,16 @@ impl Visit {
 
     /// A page.
     pub(crate) fn page(self, page: &impl Page) -> Response {
-        self.page_with(page, StatusCode::OK, None)
+        self.page_with(page, StatusCode::OK)
     }
 
-    /// A page with a status; its forms may also lead to `form_source`.
-    pub(crate) fn page_with(
-        self,
-        page: &impl Page,
-        status: StatusCode,
-        form_source: Option<&str>,
-    ) -> Response {
+    /// A page with a status.
+    pub(crate) fn page_with(self, page: &impl Page, status: StatusCode) -> Response {
         let html = page.html(&self.shell());
         let mut response = (status, html).into_response();
         let kind = HeaderValue::from_static("text/html; charset=utf-8");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
-        let policy = self.policy(form_source);
+        let policy = self.policy();
         if let Ok(policy) = HeaderValue::from_str(&policy) {
             response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
         }
@@ -220,10 +219,14 @@ impl Visit {
             (header::CACHE_CONTROL, "no-store"),
             (header::REFERRER_POLICY, "no-referrer"),
             (header::X_FRAME_OPTIONS, "DENY"),
-            (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
             (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
         ] {
             headers.insert(name, HeaderValue::from_static(value));
+        }
+        // An app that signs people in by a popup waits for it to come back: it must stay the opener.
+        if !self.on_the_way {
+            let name = HeaderName::from_static("cross-origin-opener-policy");
+            headers.insert(name, HeaderValue::from_static("same-origin"));
         }
         headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(
             "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -234,12 +237,15 @@ impl Visit {
         response
     }
 
-    fn policy(&self, form_source: Option<&str>) -> String {
+    fn policy(&self) -> String {
         let pictures = redirect_uri::origin(self.http.app.files_base()).unwrap_or_default();
-        let more = form_source.map(|source| format!(" {source}")).unwrap_or_default();
+        // Some browsers hold every redirect of a form's answer against `form-action` (CSP Level 3 §6.4.1.1),
+        // and where an app redirects on to from its callback only that app knows. On the way to one the
+        // directive is left out: escaped templates let nobody plant a form, and ours carry their token.
+        let forms = if self.on_the_way { "" } else { "form-action 'self'; " };
         format!(
             "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
-             img-src 'self' {pictures}; base-uri 'none'; form-action 'self'{more}; frame-ancestors 'none'"
+             img-src 'self' {pictures}; base-uri 'none'; {forms}frame-ancestors 'none'"
         )
     }
 
@@ -274,7 +280,7 @@ impl Visit {
     ) -> Response {
         self.here = None;
         let request = self.request_id.clone();
-        self.page_with(&ErrorPage { kind, code, detail, request: &request }, status, None)
+        self.page_with(&ErrorPage { kind, code, detail, request: &request }, status)
     }
 
     /// Begins a session for somebody who has just proved who they are, and goes on. The secret is a new one
@@ -299,7 +305,6 @@ impl Visit {
         let Some(query) = target.request() else { return Ok(Waiting::default()) };
         let Some(found) = self.http.app.waiting_request(query).await? else { return Ok(Waiting::default()) };
         Ok(Waiting {
-            form_source: form_source(&found.request.redirect_uri),
             login_hint: found.request.login_hint.unwrap_or_default(),
             app: Some((found.app_name, found.app_picture)),
         })
@@ -318,7 +323,6 @@ impl Visit {
 pub(crate) struct Waiting {
     app: Option<(String, Option<String>)>,
     pub(crate) login_hint: String,
-    pub(crate) form_source: Option<String>,
 }
 
 impl Waiting {

@@ -296,6 +296,12 @@ async fn clickjacking_no_page_of_the_flow_is_framed() {
     let consent = browser.get(&client.request_with(&[])).await;
     let refusal = browser.get("/oauth/authorize").await;
     let to_client = browser.get(&client.request_with(&[("scope", "")])).await;
+    assert_eq!(consent.status, 200);
+    for answer in [&consent, &refusal, &to_client] {
+        assert_eq!(answer.headers.get("cross-origin-opener-policy"), None);
+    }
+    let policy = consent.headers["content-security-policy"].to_str().unwrap();
+    assert!(!policy.contains("form-action"), "{policy}");
     for answer in [consent, refusal, to_client] {
         let policy = answer.headers["content-security-policy"].to_str().unwrap().to_owned();
         assert!(

@@ -41,6 +41,9 @@ async fn without_proof_of_the_session_they_are_asked_first() {
     let path = logout(&[("client_id", &client.id), ("post_logout_redirect_uri", REDIRECT)]);
     let page = browser.get(&path).await;
     assert!(page.text.contains("My App"), "{}", page.text);
+    // Browsers hold the way back against a `form-action`, and cut a popup off from its opener.
+    assert!(!page.headers["content-security-policy"].to_str().unwrap().contains("form-action"));
+    assert_eq!(page.headers.get("cross-origin-opener-policy"), None);
     let request = path.split_once('?').unwrap().1.to_owned();
     let forged = browser.post_raw("/oauth/logout/confirm", &[("request", &request)], &[]).await;
     assert_eq!(forged.status, 403);

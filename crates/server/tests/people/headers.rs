@@ -1,10 +1,10 @@
 //! What goes with every page, what no header changes, and what no address shows.
 
 use hallpass_http::{DevPage, HttpPolicy};
-use hallpass_testkit::{Captured, PUBLIC_URL, Setup, TestServer};
+use hallpass_testkit::{Answer, Captured, PUBLIC_URL, Setup, TestServer};
 use serde_json::json;
 
-use super::visitor::{Browser, PASSWORD, location};
+use super::visitor::{Browser, PASSWORD, encoded, location};
 
 const PAGES: &[&str] = &[
     "/sign-in",
@@ -34,7 +34,12 @@ async fn every_page_refuses_frames_inline_scripts_and_caches() {
             let header =
                 |name: &str| answer.headers.get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
             let policy = header("content-security-policy");
-            for part in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action '"] {
+            let parts =
+                ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self';"];
+            for part in parts {
+                let part =
+                    if answer.status == 303 { part.replace("'self'", "'none'") } else { part.to_owned() };
+                let part = part.trim_end_matches(';');
                 assert!(policy.contains(part), "{page}: {policy}");
             }
             assert!(!policy.contains("unsafe") && !policy.contains('*'), "{page}: {policy}");
@@ -45,6 +50,35 @@ async fn every_page_refuses_frames_inline_scripts_and_caches() {
             assert_eq!(header("cross-origin-opener-policy"), "same-origin", "{page}");
             assert_eq!(header("access-control-allow-origin"), "", "{page}");
         }
+    }
+}
+
+#[tokio::test]
+async fn on_the_way_to_an_app_no_policy_holds_redirects_or_severs_a_popup() {
+    let server = TestServer::start().await;
+    let mut ann = Browser::new(&server);
+    let waiting = format!("?{}", encoded(&[("continue", "/oauth/authorize?client_id=app_x")]));
+    let checked = |answer: &Answer, what: &str| {
+        let policy = answer.headers["content-security-policy"].to_str().unwrap();
+        assert!(answer.status == 303 || !policy.contains("form-action"), "{what}: {policy}");
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{what}");
+        assert_eq!(answer.headers.get("cross-origin-opener-policy"), None, "{what}");
+    };
+    for page in ["/sign-in", "/sign-up", "/reset", "/sign-in/code", "/reset/code", "/sign-up/account"] {
+        checked(&ann.get(&format!("{page}{waiting}")).await, page);
+    }
+    ann.open(&format!("/sign-in{waiting}")).await;
+    let fields = [("email", "ann@example.com"), ("continue", "/oauth/authorize?client_id=app_x")];
+    let wrong = ann.post("/sign-in", &[&fields[..], &[("password", "wrong")]].concat()).await;
+    assert_eq!(wrong.status, 422);
+    checked(&wrong, "a password that is wrong");
+    let sent = ann.post("/sign-in", &[&fields[..], &[("do", "code")]].concat()).await;
+    checked(&sent, "on to the code");
+    let code = ann.get(&location(&sent).unwrap()).await;
+    assert_eq!(code.status, 200);
+    checked(&code, "the code");
+    for path in ["/oauth/authorize", "/oauth/authorize?client_id=app_x", "/oauth/logout"] {
+        checked(&ann.get(path).await, path);
     }
 }
 
