@@ -8,7 +8,7 @@ use governor::clock::{Clock as _, QuantaClock};
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
-use hallpass_core::id::AppId;
+use hallpass_core::id::{AppId, SessionId};
 
 use crate::App;
 use crate::caller::Caller;
@@ -26,6 +26,8 @@ pub struct Limits {
     pub key_calls_per_minute: u32,
     /// Calls of the token endpoints a minute, OAuth client and address.
     pub client_calls_per_minute: u32,
+    /// Authorization requests a minute and session; where nobody is signed in, address.
+    pub visits_per_minute: u32,
     /// Calls with a bad credential a minute and address.
     pub bad_credentials_per_minute: u32,
 }
@@ -37,6 +39,7 @@ impl Default for Limits {
             user_calls_per_minute: 600,
             key_calls_per_minute: 6_000,
             client_calls_per_minute: 6_000,
+            visits_per_minute: 120,
             bad_credentials_per_minute: 60,
         }
     }
@@ -56,6 +59,7 @@ struct Buckets {
     users: Keyed<(u128, Operation)>,
     keys: Keyed<(u128, Operation)>,
     clients: Keyed<(AppId, IpAddr, Operation)>,
+    visits: Keyed<Result<SessionId, IpAddr>>,
     addresses: Keyed<IpAddr>,
     clock: QuantaClock,
 }
@@ -72,6 +76,7 @@ impl Limiter {
             users: per_minute(limits.user_calls_per_minute),
             keys: per_minute(limits.key_calls_per_minute),
             clients: per_minute(limits.client_calls_per_minute),
+            visits: per_minute(limits.visits_per_minute),
             addresses: per_minute(limits.bad_credentials_per_minute),
             clock: QuantaClock::default(),
         });
@@ -101,6 +106,12 @@ impl Limiter {
         buckets.answer(buckets.clients.check_key(&(client, address, operation)))
     }
 
+    /// Counts a visit by the session, else by the address.
+    pub(crate) fn visit(&self, session: Option<SessionId>, address: IpAddr) -> Result<(), AppError> {
+        let Some(buckets) = &self.on else { return Ok(()) };
+        buckets.answer(buckets.visits.check_key(&session.ok_or(address)))
+    }
+
     /// Whether an address may still try credentials.
     pub(crate) fn may_try(&self, address: IpAddr) -> Result<(), AppError> {
         let Some(buckets) = &self.on else { return Ok(()) };
@@ -114,6 +125,7 @@ impl Limiter {
             buckets.users.retain_recent();
             buckets.keys.retain_recent();
             buckets.clients.retain_recent();
+            buckets.visits.retain_recent();
             buckets.addresses.retain_recent();
         }
     }
@@ -150,6 +162,14 @@ impl App {
         operation: Operation,
     ) -> Result<(), AppError> {
         self.limits.client_call(client, address, operation)
+    }
+
+    /// Counts an authorization request against the limit of who is signed in, else of the address.
+    ///
+    /// # Errors
+    /// [`AppError::RateLimited`].
+    pub fn count_visit(&self, session: Option<SessionId>, address: IpAddr) -> Result<(), AppError> {
+        self.limits.visit(session, address)
     }
 
     /// Counts a bad credential against its sender's address.

@@ -4,8 +4,8 @@
 //! checked anew each time. Only when it was sent to the sign-in page is noted beside it, under a code of ours.
 
 use axum::extract::{RawQuery, Request, State};
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use hallpass_app::oauth::authorize::{ConsentAsk, Followed, Said};
 use hallpass_oauth::{ErrorCode, OAuthError, Params};
 use hallpass_pages::{AskingApp, Consent, Consenting, ErrorKind};
@@ -62,6 +62,17 @@ pub(super) async fn by_get(http: &Http, visit: Visit, request: Request, path: &s
     visit.to(&format!("{path}?{form}"))
 }
 
+/// `HEAD` of what does something by GET, such as giving out a code: answered to nobody.
+pub(crate) async fn no_head() -> Response {
+    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET,POST")]).into_response()
+}
+
+/// Where a request goes that waited on a page for an answer that does not count.
+pub(crate) fn asked_again(query: &str, ticket: &str) -> Option<String> {
+    let ticket = if ticket.is_empty() { String::new() } else { format!("{ASKED}{ticket}") };
+    Some(Target::of_request(&format!("{query}{ticket}"))?.as_str().to_owned())
+}
+
 /// `POST /oauth/consent`: what they said.
 pub(crate) async fn consent(State(http): State<Http>, posted: Posted) -> Response {
     let Posted { visit, form } = posted;
@@ -70,6 +81,9 @@ pub(crate) async fn consent(State(http): State<Http>, posted: Posted) -> Respons
 }
 
 async fn follow(http: &Http, visit: Visit, query: &str, ticket: &str, said: Said) -> Response {
+    if let Err(error) = visit.count() {
+        return visit.fail(error);
+    }
     let params = match Params::from_query(query) {
         Ok(params) => params,
         Err(error) => return told(visit, &error),

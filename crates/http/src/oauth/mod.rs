@@ -22,7 +22,7 @@ use hallpass_oauth::{ErrorCode, OAuthError, Params};
 use serde::Serialize;
 use std::sync::Arc;
 
-pub(crate) use authorize::{authorize, authorize_by_post, consent};
+pub(crate) use authorize::{asked_again, authorize, authorize_by_post, consent, no_head};
 pub(crate) use discovery::metadata;
 pub(crate) use introspect::introspect;
 pub(crate) use logout::{confirm as confirm_logout, logout, logout_by_post};

@@ -18,12 +18,12 @@ use crate::state::Http;
 
 /// `GET /sign-in/code`
 pub(crate) async fn show_sign_in(visit: Visit) -> Response {
-    show(visit, CodeFor::SignIn).await
+    show(visit, CodeFor::SignIn)
 }
 
 /// `GET /reset/code`
 pub(crate) async fn show_reset(visit: Visit) -> Response {
-    show(visit, CodeFor::Reset).await
+    show(visit, CodeFor::Reset)
 }
 
 /// `GET /account/emails/code`
@@ -31,7 +31,7 @@ pub(crate) async fn show_address(visit: Visit) -> Response {
     if visit.session.is_none() {
         return visit.sign_in_first(false);
     }
-    show(visit, CodeFor::Address).await
+    show(visit, CodeFor::Address)
 }
 
 /// `POST /sign-in/code`
@@ -49,7 +49,7 @@ pub(crate) async fn post_address(state: State<Http>, posted: Posted) -> Response
     post(state, posted, CodeFor::Address).await
 }
 
-async fn show(visit: Visit, purpose: CodeFor) -> Response {
+fn show(visit: Visit, purpose: CodeFor) -> Response {
     let target = visit.target();
     let Some(flow) = visit.kept(purpose) else { return from_the_start(visit, purpose, &target) };
     let notice = visit.query.one("done").ok().flatten().and_then(Notice::parse);
@@ -67,7 +67,7 @@ async fn post(State(http): State<Http>, posted: Posted, purpose: CodeFor) -> Res
                 let location = target.behind(purpose.action(), "&done=code_sent");
                 visit.to(&location)
             }
-            Err(error) => refused(visit, &flow, &target, error).await,
+            Err(error) => refused(visit, &flow, &target, error),
         };
     }
     let code = form.text("code");
@@ -78,7 +78,7 @@ async fn post(State(http): State<Http>, posted: Posted, purpose: CodeFor) -> Res
                 visit.clear(Cookie::Flow);
                 visit.to(&super::account::done(Notice::AddressAdded))
             }
-            Err(error) => refused(visit, &flow, &target, error).await,
+            Err(error) => refused(visit, &flow, &target, error),
         };
     }
     match http.app.give_code(&visit.asker(), flow.id, code).await {
@@ -94,7 +94,7 @@ async fn post(State(http): State<Http>, posted: Posted, purpose: CodeFor) -> Res
             let location = target.behind("/reset/password", "");
             visit.to(&location)
         }
-        Err(error) => refused(visit, &flow, &target, error).await,
+        Err(error) => refused(visit, &flow, &target, error),
     }
 }
 
@@ -117,7 +117,7 @@ fn from_the_start(visit: Visit, purpose: CodeFor, target: &Target) -> Response {
     }
 }
 
-async fn refused(visit: Visit, flow: &Flow, target: &Target, error: AppError) -> Response {
+fn refused(visit: Visit, flow: &Flow, target: &Target, error: AppError) -> Response {
     if wants_again(&error) {
         return visit.sign_in_first(true);
     }

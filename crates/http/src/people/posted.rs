@@ -1,6 +1,7 @@
 //! What browsers post: forms, and JSON from our one script. Three things must agree before anything is
 //! looked at: the browser does not say that another site sent it, the body is of the kind that we ask for,
 //! and it carries the token of its form, which is bound to the browser, to the session and to the path.
+//! Where the token alone is of another time, the page is given out anew.
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -10,7 +11,7 @@ use hallpass_pages::ErrorKind;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::target::Target;
+use super::target::{ACCOUNT, Target, is_plain};
 use super::visit::Visit;
 use crate::error::{ApiError, Code};
 use crate::extract::{Query, parse_body, read_body};
@@ -72,11 +73,16 @@ impl FromRequest<Http> for Posted {
             Ok(form) => form,
             Err(error) => return Err(visit.refuse(error)),
         };
-        if !visit.is_our_form(form.text("csrf"), parts.uri.path()) {
-            return Err(foreign(visit));
-        }
         let target = form.target();
         visit.on_the_way |= target.request().is_some();
+        if !visit.is_our_form(form.text("csrf"), parts.uri.path()) {
+            // A browser that keeps no cookies would only go round in circles.
+            let anew = if visit.is_known { anew(&visit, parts.uri.path(), &form) } else { None };
+            return Err(match anew {
+                Some(location) => visit.to(&location),
+                None => foreign(visit),
+            });
+        }
         visit.here =
             Some((parts.uri.path().to_owned(), vec![("continue".to_owned(), target.as_str().to_owned())]));
         Ok(Self { visit, form })
@@ -125,6 +131,23 @@ impl FromRequest<Http> for Scripted {
             Err(error) => Err(visit.finish(error.into_response())),
         }
     }
+}
+
+/// Where a form of before is given out anew: they signed in or out in another tab meanwhile. If they are
+/// signed in by now, what they wanted to sign in for. Nothing of what was posted is done.
+fn anew(visit: &Visit, path: &str, form: &Form) -> Option<String> {
+    let target = form.target();
+    Some(match path {
+        "/oauth/consent" => crate::oauth::asked_again(form.text("request"), form.text("asked"))?,
+        "/oauth/logout/confirm" => {
+            let request = form.text("request");
+            is_plain(request).then(|| format!("/oauth/logout?{request}"))?
+        }
+        "/sign-out" | "/account/emails/code" => path.to_owned(),
+        _ if path.starts_with("/account/") => ACCOUNT.to_owned(),
+        _ if visit.session.is_some() => target.as_str().to_owned(),
+        _ => target.behind(path, ""),
+    })
 }
 
 /// A form that another site sent, or that was made for another browser, session or path.

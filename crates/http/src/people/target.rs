@@ -6,6 +6,12 @@ pub(crate) const ACCOUNT: &str = "/account";
 /// The longest, in bytes: it must fit into a URL once more, encoded.
 pub(crate) const MAX_BYTES: usize = 4096;
 
+/// Whether a text goes into a URL as it is.
+pub(super) fn is_plain(text: &str) -> bool {
+    text.len() <= MAX_BYTES
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\\"<>^`{|}#".contains(&byte))
+}
+
 /// A path of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target(String);
@@ -19,9 +25,7 @@ impl Default for Target {
 impl Target {
     /// Reads `continue`.
     pub(crate) fn parse(text: &str) -> Self {
-        let plain = text.len() <= MAX_BYTES
-            && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\\"<>^`{|}#".contains(&byte));
-        if plain && text.len() > AUTHORIZE.len() && text.starts_with(AUTHORIZE) {
+        if is_plain(text) && text.len() > AUTHORIZE.len() && text.starts_with(AUTHORIZE) {
             return Self(text.to_owned());
         }
         Self::default()

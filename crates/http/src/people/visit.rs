@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hallpass_app::AppError;
 use hallpass_app::people::{Asker, BrowserId, KnownDevice, SignedIn};
@@ -44,6 +44,10 @@ pub(crate) struct Visit {
     /// What was waited for, as the cookie says; read by [`super::flow`].
     pub(super) flow: Option<String>,
     cookies: Vec<HeaderValue>,
+    /// The browser said who it is.
+    pub(super) is_known: bool,
+    /// Who it is from now on, if a page is given out.
+    introduced: Option<HeaderValue>,
     /// An app waits behind this: what is answered is on the way to it.
     pub(super) on_the_way: bool,
     /// The page as it can be shown again, in another language too.
@@ -59,9 +63,14 @@ impl FromRequestParts<Http> for Visit {
         let read = |cookie: Cookie| cookie.read(&parts.headers, secure).map(ToOwned::to_owned);
         let mut cookies = Vec::new();
         let known = read(Cookie::Browser).and_then(|text| BrowserId::parse(&text));
+        let is_known = known.is_some();
+        let mut introduced = None;
         let browser = known.unwrap_or_else(|| {
             let (secret, browser) = http.app.new_browser();
-            cookies.extend(Cookie::Browser.set(secure, secret.expose(), None));
+            // What other sites post comes without the cookie: it must not take the place of the one there is.
+            if parts.method == Method::GET {
+                introduced = Cookie::Browser.set(secure, secret.expose(), None);
+            }
             browser
         });
         let (query, odd) = match Query::parse(parts.uri.query().unwrap_or_default()) {
@@ -93,6 +102,8 @@ impl FromRequestParts<Http> for Visit {
             user_agent: agent.get(..MAX_AGENT_BYTES).unwrap_or(agent).to_owned(),
             flow: read(Cookie::Flow),
             cookies,
+            is_known,
+            introduced,
             on_the_way: parts.uri.path().starts_with("/oauth/"),
             here: Some((parts.uri.path().to_owned(), here)),
             http: http.clone(),
@@ -159,6 +170,14 @@ impl Visit {
         self.cookies.extend(cookie.clear(is_secure(&self.http)));
     }
 
+    /// Counts it against the limits of whoever is there.
+    ///
+    /// # Errors
+    /// [`AppError::RateLimited`].
+    pub(crate) fn count(&self) -> Result<(), AppError> {
+        self.http.app.count_visit(self.session.as_ref().map(|session| session.id), self.address)
+    }
+
     /// The token of the form that is posted to `action`.
     pub(crate) fn is_our_form(&self, token: &str, action: &str) -> bool {
         let session = self.session.as_ref().map(|session| session.id);
@@ -188,7 +207,8 @@ impl Visit {
     }
 
     /// A page with a status.
-    pub(crate) fn page_with(self, page: &impl Page, status: StatusCode) -> Response {
+    pub(crate) fn page_with(mut self, page: &impl Page, status: StatusCode) -> Response {
+        self.cookies.extend(self.introduced.take());
         let html = page.html(&self.shell());
         let mut response = (status, html).into_response();
         let kind = HeaderValue::from_static("text/html; charset=utf-8");
@@ -256,7 +276,7 @@ impl Visit {
 
     /// An error, on a page.
     pub(crate) fn refuse(self, error: ApiError) -> Response {
-        let ApiError { code, detail, cause, .. } = error;
+        let ApiError { code, detail, cause, retry_after_secs, .. } = error;
         let kind = match code {
             Code::NotFound => ErrorKind::Missing,
             Code::RateLimited => ErrorKind::TooMany,
@@ -267,7 +287,11 @@ impl Visit {
         if let Some(cause) = &cause {
             tracing::error!(request.id = %self.request_id, cause, "a page failed");
         }
-        self.error(kind, code.status(), detail.unwrap_or(code.name()), None)
+        let mut response = self.error(kind, code.status(), detail.unwrap_or(code.name()), None);
+        if let Some(secs) = retry_after_secs {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(secs));
+        }
+        response
     }
 
     /// The page of an error.

@@ -13,6 +13,7 @@ impl Section for Limits {
         ("user_calls_per_minute", "Calls, per user and operation."),
         ("key_calls_per_minute", "Calls, per API key and operation, other than minting."),
         ("client_calls_per_minute", "Calls of the token endpoints, per OAuth client and address."),
+        ("visits_per_minute", "Authorization requests, per session; where nobody is signed in, per address."),
         ("bad_credentials_per_minute", "Calls with a bad credential, per address."),
     ];
 
@@ -22,6 +23,7 @@ impl Section for Limits {
             ("user_calls_per_minute", self.user_calls_per_minute),
             ("key_calls_per_minute", self.key_calls_per_minute),
             ("client_calls_per_minute", self.client_calls_per_minute),
+            ("visits_per_minute", self.visits_per_minute),
             ("bad_credentials_per_minute", self.bad_credentials_per_minute),
         ] {
             if value == 0 {

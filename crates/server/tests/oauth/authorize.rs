@@ -1,5 +1,7 @@
 //! The authorization endpoint: what is refused where, what follows, and what is remembered.
 
+use hallpass_app::Limits;
+use hallpass_testkit::{Setup, TestServer};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -271,7 +273,7 @@ async fn csrf_consent_is_given_by_our_own_form_alone() {
         let mut all = fields(csrf).to_vec();
         all.push(("request", &request));
         let answer = browser.post_raw("/oauth/consent", &all, &headers).await;
-        assert_eq!((answer.status, location(&answer)), (403, None));
+        assert_eq!(location(&answer), Some(path(&client.request())), "asked anew");
     }
     let good = [("csrf", token.as_str()), ("asked", ""), ("decision", "allow"), ("request", &request)];
     for foreign in [("origin", "https://evil.test"), ("sec-fetch-site", "cross-site")] {
@@ -280,11 +282,15 @@ async fn csrf_consent_is_given_by_our_own_form_alone() {
     }
     // Another browser, and another form's token.
     let mut other = client.person("ben").await;
-    assert_eq!(other.post_raw("/oauth/consent", &good, &[]).await.status, 403);
+    let answer = other.post_raw("/oauth/consent", &good, &[]).await;
+    assert_eq!(location(&answer), Some(path(&client.request())));
+    assert_eq!(Browser::new(&server).post_raw("/oauth/consent", &good, &[]).await.status, 403);
     browser.get("/account").await;
     let elsewhere = browser.token("/sign-out");
     let wrong = [("csrf", elsewhere.as_str()), ("asked", ""), ("decision", "allow"), ("request", &request)];
-    assert_eq!(browser.post_raw("/oauth/consent", &wrong, &[]).await.status, 403);
+    let answer = browser.post_raw("/oauth/consent", &wrong, &[]).await;
+    assert_eq!(location(&answer), Some(path(&client.request())));
+    assert_eq!(browser.get(&path(&client.request())).await.status, 200, "nobody has said yes");
     assert!(location(&browser.post_raw("/oauth/consent", &good, &[]).await).is_some());
 }
 
@@ -324,9 +330,51 @@ async fn a_posted_request_is_followed_like_one_by_url() {
     let kind = [("content-type", "application/x-www-form-urlencoded")];
     let sent = location(&browser.body("/oauth/authorize", &kind, &query).await).unwrap();
     assert_eq!(sent, format!("/oauth/authorize?{query}"));
+    // Other sites post without the cookie of the browser: theirs is left alone.
+    for path in ["/oauth/authorize", "/oauth/logout"] {
+        let answer = Browser::new(&server).body(path, &kind, &query).await;
+        assert_eq!((answer.status, answer.headers.get("set-cookie")), (303, None));
+    }
     for odd in ["", "a b", "\r\nx"] {
         assert_eq!(browser.body("/oauth/authorize", &kind, odd).await.status, 400);
+        let answer = Browser::new(&server).body("/oauth/authorize", &kind, odd).await;
+        assert_eq!((answer.status, answer.headers.get("set-cookie")), (400, None));
     }
+}
+
+#[tokio::test]
+async fn a_head_gives_out_no_code() {
+    let server = server().await;
+    let client = Client::new(&server).await;
+    let mut browser = client.person("ann").await;
+    let path = client.request_with(&[]);
+    client.authorize(&mut browser, &path).await;
+    let head = browser.head(&path).await;
+    assert_eq!((head.status, location(&head)), (405, None));
+    assert_eq!(head.headers["allow"], "GET,POST");
+    assert!(location(&browser.get(&path).await).unwrap().starts_with(REDIRECT));
+}
+
+#[tokio::test]
+async fn authorization_requests_are_limited_by_session_and_by_address() {
+    let limits = Limits { visits_per_minute: 3, ..Limits::default() };
+    let server = TestServer::with(Setup { limits: Some(limits), ..Setup::default() }).await;
+    let client = Client::new(&server).await;
+    let (mut ann, mut ben) = (client.person("ann").await, client.person("ben").await);
+    let path = client.request_with(&[]);
+    let mut nobody = Browser::new(&server);
+    for _ in 0..3 {
+        assert_eq!(ann.get(&path).await.status, 200);
+        assert_eq!(nobody.get(&path).await.status, 303);
+    }
+    for browser in [&mut ann, &mut nobody] {
+        let limited = browser.get(&path).await;
+        assert_eq!((limited.status, location(&limited)), (429, None), "{}", limited.text);
+        let after: u64 = limited.headers["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((1..=61).contains(&after), "{after}");
+        assert!(limited.headers["content-type"].to_str().unwrap().starts_with("text/html"));
+    }
+    assert_eq!(ben.get(&path).await.status, 200);
 }
 
 #[tokio::test]

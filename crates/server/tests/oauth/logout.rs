@@ -46,7 +46,11 @@ async fn without_proof_of_the_session_they_are_asked_first() {
     assert_eq!(page.headers.get("cross-origin-opener-policy"), None);
     let request = path.split_once('?').unwrap().1.to_owned();
     let forged = browser.post_raw("/oauth/logout/confirm", &[("request", &request)], &[]).await;
-    assert_eq!(forged.status, 403);
+    assert_eq!(location(&forged).as_deref(), Some(path.as_str()), "asked anew");
+    assert!(browser.is_signed_in().await);
+    let head = browser.head(&path).await;
+    assert_eq!((head.status, &head.headers["allow"]), (405, &"GET,POST".parse().unwrap()));
+    assert!(browser.is_signed_in().await);
     browser.get(&path).await;
     let sent = location(&browser.post("/oauth/logout/confirm", &[("request", &request)]).await).unwrap();
     assert_eq!(sent, REDIRECT);

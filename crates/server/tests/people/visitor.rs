@@ -72,6 +72,11 @@ impl<'s> Browser<'s> {
         answer
     }
 
+    /// Asks for the headers of a page.
+    pub(super) async fn head(&mut self, path: &str) -> Answer {
+        self.send("HEAD", path, &[], String::new()).await
+    }
+
     /// Looks at a page, going wherever it is sent on this server.
     pub(super) async fn open(&mut self, path: &str) -> Answer {
         let mut answer = self.get(path).await;
