@@ -21,11 +21,21 @@ export const owner = new Whop({ apiKey: demo.api_key, baseURL: hallpass.baseURL 
 
 export const chromium = await launch();
 
-/** The app's own server, on another origin: its callback, and a page that tries to frame what it likes. */
+/** Where the app sends its people on from its callback: an origin that only the app knows. */
+const furtherServer = createServer((_, response) => {
+  response.setHeader("content-type", "text/html");
+  response.end("<!doctype html><title>Further on</title><link rel=icon href=data:,><p>Here.");
+}).listen(0, "127.0.0.1");
+await once(furtherServer, "listening");
+furtherServer.unref();
+export const furtherOrigin = `http://127.0.0.1:${(furtherServer.address() as AddressInfo).port}`;
+
+/** The app's own server, on another origin: its callbacks, and a page that tries to frame what it likes. */
 const appServer = createServer((request, response) => {
   const { pathname, searchParams } = new URL(request.url ?? "/", "http://app");
   response.setHeader("content-type", "text/html");
-  if (pathname === "/frame") response.end(`<!doctype html><iframe src="${searchParams.get("src")}"></iframe>`);
+  if (pathname === "/onwards") response.writeHead(302, { location: `${furtherOrigin}/` }).end();
+  else if (pathname === "/frame") response.end(`<!doctype html><iframe src="${searchParams.get("src")}"></iframe>`);
   else response.end("<!doctype html><title>The app</title><link rel=icon href=data:,><p>Signed in.");
 }).listen(0, "127.0.0.1");
 await once(appServer, "listening");
@@ -35,6 +45,7 @@ export const appOrigin = `http://127.0.0.1:${(appServer.address() as AddressInfo
 after(async () => {
   await chromium.close();
   appServer.close();
+  furtherServer.close();
 });
 
 export const scope =
