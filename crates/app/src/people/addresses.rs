@@ -106,20 +106,12 @@ impl App {
             .map_err(|why: fn() -> AppError| why())
     }
 
-    /// Removes an address, as [`remove_address_in`](Self::remove_address_in) does, and tells it in English.
-    ///
-    /// # Errors
-    /// Those of [`remove_address_in`](Self::remove_address_in).
-    pub async fn remove_address(&self, session: &Session, email: &str) -> Result<(), AppError> {
-        self.remove_address_in(Locale::En, session, email).await
-    }
-
     /// Removes an address, and tells it and those that stay: whoever holds it learns that it signs in no
     /// more.
     ///
     /// # Errors
     /// `last_address`, `sign_in_again`, [`AppError::NotFound`] for an address the person does not have.
-    pub async fn remove_address_in(
+    pub async fn remove_address(
         &self,
         locale: Locale,
         session: &Session,

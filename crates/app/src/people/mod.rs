@@ -157,14 +157,22 @@ pub struct SignedIn {
     /// Who.
     pub person: PersonId,
     /// How, and when in the row of what ended sessions.
-    pub amr: Proof,
+    pub proof: Proof,
     /// A device cookie to set, for 400 days; none if this device was known.
     pub device: Option<KeySecret>,
+}
+
+impl Proof {
+    /// How they proved it (RFC 8176).
+    pub fn amr(&self) -> &[Amr] {
+        &self.amr
+    }
 }
 
 /// What a session is begun with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
+    /// How they proved it.
     pub(crate) amr: Vec<Amr>,
     /// How often the person's sessions had been ended together: one more, and this begins none.
     pub(crate) epoch: i64,
@@ -243,7 +251,7 @@ struct Admitted {
 impl Admitted {
     fn signed_in(self, amr: Vec<Amr>, device: KeySecret) -> SignedIn {
         let proof = Proof { amr, epoch: self.epoch };
-        SignedIn { person: self.person, amr: proof, device: self.is_new.then_some(device) }
+        SignedIn { person: self.person, proof, device: self.is_new.then_some(device) }
     }
 }
 

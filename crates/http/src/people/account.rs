@@ -124,7 +124,7 @@ pub(crate) async fn add_address(State(http): State<Http>, posted: Posted) -> Res
 pub(crate) async fn remove_address(State(http): State<Http>, posted: Posted) -> Response {
     let Posted { visit, form } = posted;
     let Some(session) = visit.session.clone() else { return visit.sign_in_first(false) };
-    let removed = http.app.remove_address(&session, form.text("email")).await;
+    let removed = http.app.remove_address(visit.locale, &session, form.text("email")).await;
     answer(visit, &session, removed.map(|()| Notice::AddressRemoved), Typed::default()).await
 }
 

@@ -312,7 +312,7 @@ impl Visit {
     pub(crate) async fn begin(&mut self, signed: SignedIn) -> Result<Session, AppError> {
         let device = Device { user_agent: self.user_agent.clone(), address: self.address };
         let current = self.session.as_ref().map(|session| session.id);
-        let new = self.http.app.begin_session(signed.person, signed.amr, device, current).await?;
+        let new = self.http.app.begin_session(signed.person, signed.proof, device, current).await?;
         let now = self.http.app.clock().now();
         let secs = new.session.expires_at.duration_since(now).as_secs();
         self.set(Cookie::Session, new.secret.expose(), Some(secs));

@@ -1,3 +1,4 @@
+use hallpass_core::locale::Locale;
 use hallpass_core::mail::Letter;
 use hallpass_testkit::TestServer;
 use jiff::SignedDuration;
@@ -10,7 +11,10 @@ async fn an_address_is_added_by_proving_it_and_the_last_one_stays() {
     let mut ann = Browser::new(&server);
     let person = ann.sign_up("ann").await;
     let (_, session) = ann.session(person).await;
-    assert_eq!(code(server.app.remove_address(&session, "ann@example.com").await), "last_address");
+    assert_eq!(
+        code(server.app.remove_address(Locale::En, &session, "ann@example.com").await),
+        "last_address"
+    );
     let flow = server.app.begin_address(&ann.asker, &session, "ann@work.example").await.unwrap();
     assert_eq!(code(server.app.prove_address(&ann.asker, &session, flow, "1").await), "code_wrong");
     let secret = server.code_for("ann@work.example").await;
@@ -19,13 +23,16 @@ async fn an_address_is_added_by_proving_it_and_the_last_one_stays() {
     assert!(matches!(letter, Letter::AddressAdded { email } if email == "ann@work.example"));
     assert_eq!(server.app.list_addresses(person).await.unwrap().len(), 2);
     ann.wait();
-    server.app.remove_address(&session, "ANN@example.com").await.unwrap();
+    server.app.remove_address(Locale::En, &session, "ANN@example.com").await.unwrap();
     for told in ["ann@example.com", "ann@work.example"] {
         let letter = server.letter_to(told).await.letter;
         assert!(matches!(letter, Letter::AddressRemoved { email } if email == "ann@example.com"), "{told}");
     }
-    assert_eq!(code(server.app.remove_address(&session, "ann@example.com").await), "not_found");
-    assert_eq!(code(server.app.remove_address(&session, "ann@work.example").await), "last_address");
+    assert_eq!(code(server.app.remove_address(Locale::En, &session, "ann@example.com").await), "not_found");
+    assert_eq!(
+        code(server.app.remove_address(Locale::En, &session, "ann@work.example").await),
+        "last_address"
+    );
     server.clock.advance(SignedDuration::from_mins(11));
     assert_eq!(code(server.app.begin_address(&ann.asker, &session, "x@y.z").await), "sign_in_again");
 }
@@ -60,8 +67,8 @@ async fn of_two_removals_at_once_one_address_stays() {
     let secret = server.code_for("two@example.com").await;
     server.app.prove_address(&ann.asker, &session, flow, &secret).await.unwrap();
     let (one, two) = tokio::join!(
-        server.app.remove_address(&session, "ann@example.com"),
-        other.app.remove_address(&session, "two@example.com"),
+        server.app.remove_address(Locale::En, &session, "ann@example.com"),
+        other.app.remove_address(Locale::En, &session, "two@example.com"),
     );
     assert_eq!(usize::from(one.is_ok()) + usize::from(two.is_ok()), 1, "{one:?} {two:?}");
     assert_eq!(server.app.list_addresses(person).await.unwrap().len(), 1);

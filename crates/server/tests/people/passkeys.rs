@@ -23,7 +23,7 @@ async fn an_account_with_nothing_but_a_passkey() {
     let options = server.app.begin_passkey_sign_in(&elsewhere.asker).await.unwrap();
     let got = device.get(&options, PUBLIC_URL).to_string();
     let signed_in = server.app.sign_in_with_passkey(&elsewhere.asker, &got).await.unwrap();
-    assert_eq!((signed_in.person, signed_in.amr), (signed_up.person, vec![Amr::Pop, Amr::User]));
+    assert_eq!((signed_in.person, signed_in.proof.amr()), (signed_up.person, &[Amr::Pop, Amr::User][..]));
     let listed = server.app.list_passkeys(signed_up.person).await.unwrap();
     assert_eq!((listed.len(), listed[0].name.as_str()), (1, "Phone"));
     assert!(listed[0].last_used_at.is_some());

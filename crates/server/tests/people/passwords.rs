@@ -181,7 +181,7 @@ async fn a_sign_in_that_races_a_reset_begins_no_session() {
     let reset = server.app.reset_password(&ann.asker, flow, new).await.unwrap();
     let begin = async |signed: SignedIn| {
         let device = Device { user_agent: "Test".to_owned(), address: ann.asker.address };
-        server.app.begin_session(person, signed.amr, device, None).await.map(|new| new.session)
+        server.app.begin_session(person, signed.proof, device, None).await.map(|new| new.session)
     };
     assert_eq!(code(begin(by_password).await), "sign_in_failed");
     assert_eq!(code(begin(by_code).await), "sign_in_failed");
