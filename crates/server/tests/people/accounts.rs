@@ -129,13 +129,13 @@ async fn codes_to_one_address_are_few_and_its_owner_still_gets_some() {
     let mut ann = Browser::new(&server);
     ann.sign_up("ann").await;
     let before = server.letters().await.len();
-    // From many networks: no more letters after a while, and no word about it.
-    for network in 0..40 {
-        let stranger = Browser::at(&server, &format!("198.51.100.{network}"));
+    // However often one network asks, it has a few letters of its own; and no word about it.
+    let stranger = Browser::at(&server, "198.51.100.7");
+    for _ in 0..40 {
         stranger.ask("ann@example.com", CodePurpose::SignIn).await;
     }
     let sent = server.letters().await.len() - before;
-    assert!((10..=20).contains(&sent), "{sent}");
+    assert!((1..=5).contains(&sent), "{sent}");
     // From where she has signed in before, strangers do not count.
     let flow = ann.ask("ann@example.com", CodePurpose::SignIn).await;
     assert_eq!(server.letters().await.len(), before + sent + 1);
