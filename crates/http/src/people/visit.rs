@@ -221,7 +221,9 @@ impl Visit {
     }
 
     /// Somewhere else, by GET.
-    pub(crate) fn to(self, location: &str) -> Response {
+    pub(crate) fn to(mut self, location: &str) -> Response {
+        // What was asked on the way is asked of this very browser.
+        self.cookies.extend(self.introduced.take());
         let mut response = StatusCode::SEE_OTHER.into_response();
         match HeaderValue::from_str(location) {
             Ok(location) => {

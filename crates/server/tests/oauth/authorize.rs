@@ -234,6 +234,25 @@ async fn prompt_and_max_age_ask_as_they_say() {
 }
 
 #[tokio::test]
+async fn a_browser_never_seen_before_signs_in_as_it_was_asked() {
+    let server = server().await;
+    let client = Client::new(&server).await;
+    client.person("ann").await;
+    for wish in [("prompt", "login"), ("max_age", "0")] {
+        let mut browser = Browser::new(&server);
+        let to_sign_in = location(&browser.get(&client.request_with(&[wish])).await).unwrap();
+        let target = query_of(&to_sign_in, "continue").unwrap();
+        server.clock.advance(SignedDuration::from_millis(5));
+        browser.open(&to_sign_in).await;
+        let fields =
+            [("continue", &*target), ("email", "ann@example.com"), ("password", crate::browser::PASSWORD)];
+        browser.post("/sign-in", &fields).await;
+        let sent = client.authorize(&mut browser, &target).await;
+        assert!(query_of(&sent, "code").is_some(), "{wish:?}: {sent}");
+    }
+}
+
+#[tokio::test]
 async fn threat_12_what_the_browser_holds_decides_nothing() {
     let server = server().await;
     let client = Client::new(&server).await;
